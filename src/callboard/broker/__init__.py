@@ -1,0 +1,1 @@
+"""How messages reach RabbitMQ (or the embedded broker) and come back; knows only `tasks`."""

@@ -1,0 +1,1 @@
+"""The every-minute work, ticked by periodiq."""

@@ -1,0 +1,100 @@
+"""Runs Calls from the event loop: the calls of one tick travel in one pipeline, so that N
+concurrent requests cost one round trip. While a pipeline is under way the next one gathers.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, RedisError
+
+from callboard.errors import Unavailable
+from callboard.store.scripts import Call
+from callboard.store.sync import describe
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+#: Calls in one pipeline at most: a bound on how long one of them can wait for the others.
+PIPELINE_MOST = 256
+#: Pipelines under way at the same time.
+LANES = 2
+
+
+class AsyncStore:
+    """Runs Calls on one event loop; not to be shared between loops."""
+
+    def __init__(self, client: "Redis[bytes]") -> None:
+        self._client = client
+        self._waiting: list[tuple[Call[Any], asyncio.Future[Any]]] = []
+        self._busy = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, call: Call[T]) -> T:
+        """Send the call and return its decoded answer; raises Unavailable when Redis cannot."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._waiting.append((call, future))
+        if len(self._waiting) == 1 and self._busy < LANES:
+            loop.call_soon(self._flush)
+        answer = await future
+        if isinstance(answer, RedisError):
+            raise Unavailable(describe(answer)) from answer
+        return call.decode(answer)
+
+    def _flush(self) -> None:
+        while self._waiting and self._busy < LANES:
+            batch, self._waiting = self._waiting[:PIPELINE_MOST], self._waiting[PIPELINE_MOST:]
+            self._busy += 1
+            self._start(self._send(batch))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send(self, batch: list[tuple[Call[Any], asyncio.Future[Any]]]) -> None:
+        try:
+            answers = await self._pipeline([call.command() for call, _ in batch])
+            unknown = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+            if unknown:
+                again = await self._pipeline([batch[n][0].full_command() for n in unknown])
+                for n, answer in zip(unknown, again, strict=True):
+                    answers[n] = answer
+        except RedisError as error:
+            answers = [error] * len(batch)
+        except BaseException as error:
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(Unavailable(describe(error)))
+            raise
+        finally:
+            self._busy -= 1
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if not future.done():
+                future.set_result(answer)
+        if self._waiting:
+            self._flush()
+
+    async def _pipeline(self, commands: list[list[Any]]) -> list[Any]:
+        if len(commands) == 1:
+            execute: Any = self._client.execute_command
+            try:
+                return [await execute(*commands[0])]
+            except RedisError as error:
+                return [error]
+        pipeline = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        return list(await pipeline.execute(raise_on_error=False))
+
+    async def close(self) -> None:
+        """Let what is under way end, then close the connections."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=2)
+        with contextlib.suppress(RedisError, OSError):
+            await self._client.aclose()

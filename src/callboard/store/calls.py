@@ -1,0 +1,279 @@
+"""Every change of a record and every question about one, as a Call.
+
+Pure: these functions only say what to send to Redis; docstrings give shapes and units. The
+promises each script keeps stand in `lua/<name>.lua`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from callboard.store.keys import Keys
+from callboard.store.scripts import Call, script, text, texts
+from callboard.tasks.message import Envelope, priority_of
+from callboard.tasks.record import FIELDS, TaskRecord, from_values
+from callboard.tasks.states import State
+
+#: Seconds an Idempotency-Key is remembered.
+IDEMPOTENCY_TTL_S: Final = 86_400
+#: Seconds the tombstone of a rejected or deleted task stays: longer than its message can wait.
+TOMBSTONE_TTL_S: Final = 7 * 86_400
+#: A run's lease, renewed by heartbeats; when it ends, another worker may take the task over.
+LEASE_MS: Final = 8_000
+#: Seconds after its last heartbeat until a worker is no longer listed.
+WORKER_TTL_S: Final = 15
+#: Starts of one attempt that may end with the worker's death.
+STARTS_ALLOWED: Final = 3
+#: Log lines kept per task.
+LOG_LINES_KEPT: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """An Idempotency-Key with the fingerprint of the body it came with and the first answer."""
+
+    key: str
+    fingerprint: str
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """Outcome of `create`: `kind` is created, replay, in_flight or mismatch."""
+
+    kind: str
+    task_id: str
+    answer: bytes = b""
+
+
+def create(keys: Keys, record: TaskRecord, idempotency: Idempotency | None) -> Call[Created]:
+    """Make the record with its indexes, first event, outbox and idempotency entry."""
+    tags = msgspec.json.encode(record.tags) if record.tags else b""
+    idem = (idempotency.key, idempotency.fingerprint, idempotency.answer) if idempotency else ("", "", b"")
+    return Call(
+        _created,
+        [
+            keys.prefix, record.task_id, record.task_type, record.priority.value, record.status.value,
+            "" if record.eta is None else record.eta, tags, *idem, IDEMPOTENCY_TTL_S,
+            "queue", record.queue, "parameters", bytes(record.parameters),
+            "max_retries", record.max_retries, "attempt_limit", record.attempt_limit,
+            "time_limit_ms", record.time_limit_ms, "created_at", record.created_at,
+        ],
+        script("create"),
+    )  # fmt: skip
+
+
+def _created(answer: Any) -> Created:
+    return Created(text(answer[0]), text(answer[1]), answer[2] if len(answer) > 2 else b"")
+
+
+def settle(keys: Keys, task_ids: Sequence[str]) -> Call[int]:
+    """RabbitMQ has confirmed these messages: they leave the outbox (1 to 1,000 ids)."""
+    return Call(int, [keys.prefix, *task_ids], script("settle"))
+
+
+def reject(keys: Keys, task_id: str) -> Call[str]:
+    """Take a submit back; answers `rejected`, or `started` when a worker was faster."""
+    return Call(text, [keys.prefix, task_id, TOMBSTONE_TTL_S], script("reject"))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Outcome of `claim`.
+
+    `kind`: run · skip (ended, cancelled or another copy) · busy (another worker holds the lease,
+    `wait_ms`) · early (not due, `wait_ms`) · poison (its starts kept ending with their worker).
+    """
+
+    kind: str
+    run: int = 0
+    attempt: int = 0
+    attempt_limit: int = 1
+    wait_ms: int = 0
+    why: str = ""
+
+
+def claim(keys: Keys, message: Envelope, worker: str, max_retries: int, time_limit_ms: int) -> Call[Claim]:
+    """Ask to run a message; the last two are what applies when the record has to be rebuilt."""
+    options = message.options
+    return Call(
+        _claim,
+        [
+            keys.prefix, message.message_id, worker, LEASE_MS, STARTS_ALLOWED, options.attempt,
+            "" if options.due_ms is None else options.due_ms, message.actor_name,
+            priority_of(options.broker_priority).value, message.queue_name, bytes(message.kwargs),
+            max_retries, time_limit_ms, message.message_timestamp,
+            msgspec.json.encode(options.tags) if options.tags else b"",
+        ],
+        script("claim"),
+    )  # fmt: skip
+
+
+def _claim(answer: Any) -> Claim:
+    kind = text(answer[0])
+    if kind == "skip":
+        return Claim(kind, why=text(answer[1]))
+    if kind in ("busy", "early"):
+        return Claim(kind, wait_ms=int(answer[1]))
+    if kind == "poison":
+        return Claim(kind, run=int(answer[1]), attempt=int(answer[2]), why=text(answer[3]))
+    return Claim(kind, run=int(answer[1]), attempt=int(answer[2]), attempt_limit=int(answer[3]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a run ended. `result` and `error` are JSON; `due_ms` is when a retry runs."""
+
+    task_id: str
+    run: int
+    outcome: State
+    result: bytes = b""
+    error: bytes = b""
+    due_ms: int | None = None
+    #: The last progress that was not written yet: fraction and stage.
+    progress: tuple[float, str] | None = None
+    #: The attempt does not count (Retry): one more may be started.
+    free: bool = False
+
+
+def conclude(keys: Keys, ending: Ending, result_ttl_s: int) -> Call[str]:
+    """Record the end of a run; answers recorded, repeated or stale (another run took over)."""
+    fraction, stage = ending.progress or ("", "")
+    return Call(
+        text,
+        [
+            keys.prefix, ending.task_id, ending.run, ending.outcome.value, ending.result, ending.error,
+            "" if ending.due_ms is None else ending.due_ms, result_ttl_s, fraction, stage,
+            "1" if ending.free else "",
+        ],
+        script("conclude"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One captured log record; `at_ms` since the epoch."""
+
+    level: str
+    at_ms: int
+    message: str
+
+
+def report(
+    keys: Keys, task_id: str, run: int, progress: tuple[float, str] | None, lines: Iterable[LogLine] = ()
+) -> Call[str]:
+    """Write progress and log lines of a run; answers ok, stale or cancel (it should stop)."""
+    fraction, stage = progress or ("", "")
+    flat: list[str | bytes | int] = []
+    for line in lines:
+        flat += (line.level, line.at_ms, msgspec.json.encode(line.message))
+    return Call(
+        text, [keys.prefix, task_id, run, fraction, stage, LOG_LINES_KEPT, *flat], script("report")
+    )
+
+
+def beat(
+    keys: Keys, worker: str, fields: dict[str, str | int | float], runs: Sequence[tuple[str, int]]
+) -> Call[list[str]]:
+    """Write a worker's heartbeat and renew its runs' leases; one of ok, stale, cancel per run."""
+    flat = [part for pair in fields.items() for part in pair]
+    return Call(
+        texts,
+        [keys.prefix, worker, WORKER_TTL_S, LEASE_MS, len(fields), *flat, *(p for run in runs for p in run)],
+        script("beat"),
+    )
+
+
+def release(keys: Keys, runs: Sequence[tuple[str, int]]) -> Call[str]:
+    """Give runs back: their messages may be claimed by others at once."""
+    return Call(text, [keys.prefix, *(part for run in runs for part in run)], script("release"))
+
+
+def gone(keys: Keys, worker: str) -> Call[str]:
+    """Take a worker that stopped off the list."""
+    return Call(text, [keys.prefix, worker], script("gone"))
+
+
+def fail_unclaimed(keys: Keys, task_id: str, error: bytes, result_ttl_s: int) -> Call[str]:
+    """Fail a task that no worker could start."""
+    return Call(text, [keys.prefix, task_id, error, result_ttl_s], script("fail_unclaimed"))
+
+
+def _pair(answer: Any) -> tuple[str, str]:
+    return text(answer[0]), text(answer[1])
+
+
+def cancel(keys: Keys, task_id: str, result_ttl_s: int) -> Call[tuple[str, str]]:
+    """Cancel; answers (absent|done|asked|refused, the status before)."""
+    return Call(_pair, [keys.prefix, task_id, result_ttl_s], script("cancel"))
+
+
+def requeue(keys: Keys, task_id: str) -> Call[tuple[str, str]]:
+    """Queue a failed or cancelled task again; answers (absent|queued|refused, status before)."""
+    return Call(_pair, [keys.prefix, task_id], script("requeue"))
+
+
+def forget(keys: Keys, task_id: str) -> Call[tuple[str, str]]:
+    """Delete a finished task; answers (absent|deleted|refused, status before)."""
+    return Call(_pair, [keys.prefix, task_id, TOMBSTONE_TTL_S], script("forget"))
+
+
+def promote_due(keys: Keys, at_most: int = 500) -> Call[int]:
+    """Show scheduled and retrying tasks whose time has come as queued; answers how many."""
+    return Call(int, [keys.prefix, at_most], script("due"))
+
+
+def take_outbox(keys: Keys, older_than_ms: int, at_most: int = 200) -> Call[list[str]]:
+    """Take over unconfirmed messages; answers their task ids."""
+    return Call(texts, [keys.prefix, older_than_ms, at_most], script("outbox"))
+
+
+def read(keys: Keys, task_id: str) -> Call[TaskRecord | None]:
+    """Read one record."""
+    return Call(lambda answer: from_values(task_id, answer), ["HMGET", keys.task(task_id), *FIELDS])
+
+
+def read_log(keys: Keys, task_id: str) -> Call[list[bytes]]:
+    """Read the captured log lines, oldest first, each a JSON object."""
+    return Call(list, ["LRANGE", keys.log(task_id), 0, -1])
+
+
+def mark(keys: Keys, task_id: str, name: str) -> Call[int]:
+    """Keep a name with the record (`Run.mark`)."""
+    return Call(int, ["HSET", keys.task(task_id), f"mark:{name}", 1])
+
+
+def marked(keys: Keys, task_id: str, name: str) -> Call[bool]:
+    """Tell whether the name was kept (`Run.marked`)."""
+    return Call(bool, ["HEXISTS", keys.task(task_id), f"mark:{name}"])
+
+
+def counts(keys: Keys) -> Call[list[tuple[str, State, int]]]:
+    """Count tasks by type and state."""
+    return Call(
+        lambda answer: [(text(a), State(text(b)), int(c)) for a, b, c in answer],
+        [keys.prefix, *(state.value for state in State)],
+        script("counts"),
+    )
+
+
+def take_tick(keys: Keys, name: str, minute: int) -> Call[bool]:
+    """Take a minute's work for this process; False when another scheduler has it."""
+    return Call(lambda answer: answer is not None, ["SET", keys.tick(name, minute), 1, "NX", "EX", 3600])
+
+
+def trim(keys: Keys, index: str, below_id: str, after_id: str, at_most: int = 500) -> Call[tuple[str, int]]:
+    """Drop expired entries of one index; answers (id to go on after or "", how many)."""
+    start = f"({after_id}" if after_id else "-"
+    return Call(
+        lambda answer: (text(answer[0]), int(answer[1])),
+        [keys.prefix, index, f"({below_id}", start, at_most],
+        script("trim"),
+    )
+
+
+def ping() -> Call[bool]:
+    """Ask whether Redis answers."""
+    return Call(bool, ["PING"])

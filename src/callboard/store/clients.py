@@ -1,0 +1,52 @@
+"""Makes Redis clients for a URL; `memory://` is fakeredis with Lua, shared within the process."""
+
+import functools
+from typing import Any, Final
+
+import redis
+from redis import asyncio as redis_asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
+
+#: Seconds a command may take. A worker thread must get out of a dead socket before its time
+#: limit can be raised in it (promises.md, trap 9), and a client's request must not hang.
+SOCKET_TIMEOUT_S: Final = 2.0
+
+_OPTIONS: Final[dict[str, Any]] = {
+    "protocol": 2,
+    "socket_timeout": SOCKET_TIMEOUT_S,
+    "socket_connect_timeout": SOCKET_TIMEOUT_S,
+    "socket_keepalive": True,
+    "health_check_interval": 0,
+}
+
+
+@functools.cache
+def _memory_server() -> Any:
+    import fakeredis  # noqa: PLC0415 - only embedded mode needs it
+
+    return fakeredis.FakeServer()
+
+
+def sync_client(url: str) -> redis.Redis:
+    """Return a blocking client; a broken connection is tried once more at once, then an error."""
+    if url.startswith("memory://"):
+        import fakeredis  # noqa: PLC0415
+
+        return fakeredis.FakeRedis(server=_memory_server())
+    return redis.Redis.from_url(
+        url, **_OPTIONS, retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
+    )
+
+
+def async_client(url: str) -> "redis_asyncio.Redis[bytes]":
+    """Return an asyncio client with the same behaviour."""
+    if url.startswith("memory://"):
+        import fakeredis  # noqa: PLC0415
+
+        return fakeredis.FakeAsyncRedis(server=_memory_server())
+    return redis_asyncio.Redis.from_url(
+        url, **_OPTIONS, retry=AsyncRetry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
+    )

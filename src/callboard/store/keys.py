@@ -1,0 +1,68 @@
+"""Every Redis key there is, with what it holds and how long it lives. The Lua scripts in `lua/`
+build the same names from the prefix (prelude.lua); a test compares the two.
+
+| key | type | holds | lives |
+| --- | --- | --- | --- |
+| `task:{id}` | hash | the record and its events (`e:<version>`) | RESULT_TTL after its end |
+| `task:{id}:log` | list | captured log lines, at most 1,000 | with its record |
+| `all` | sorted set | every task id, score 0: sorted by creation (UUIDv7) | trimmed |
+| `idx:{type}:{priority}:{status}` | sorted set | the ids in that state | trimmed |
+| `tag:{tag}` | sorted set | the ids with that tag | trimmed |
+| `types`, `tags` | set, sorted set | the types and tags that have indexes | trimmed |
+| `due` | sorted set | scheduled and retrying ids by due time (ms) | until due |
+| `outbox` | sorted set | ids whose message is not confirmed yet, by time (ms) | until confirmed |
+| `idem:{key}` | hash | first answer to an Idempotency-Key | 24 h |
+| `worker:{id}` | hash | a worker's heartbeat | 15 s |
+| `workers` | sorted set | worker ids by last heartbeat (ms) | trimmed |
+| `stats:{minute}` | hash | counts and histograms of that minute, by type | 24 h |
+| `tick:{name}:{minute}` | string | that somebody did that minute's work | 1 h |
+| channels `task:{id}:updates`, `task_updates` | | every event as JSON | |
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Key names under one namespace; `prefix` is empty or ends with a colon."""
+
+    prefix: str = ""
+
+    def task(self, task_id: str) -> str:
+        """Return the key of a task's record."""
+        return f"{self.prefix}task:{task_id}"
+
+    def log(self, task_id: str) -> str:
+        """Return the key of a task's log."""
+        return f"{self.prefix}task:{task_id}:log"
+
+    def updates(self, task_id: str) -> str:
+        """Return the channel of one task's events."""
+        return f"{self.prefix}task:{task_id}:updates"
+
+    @property
+    def all_updates(self) -> str:
+        """Return the channel of all tasks' events."""
+        return f"{self.prefix}task_updates"
+
+    @property
+    def outbox(self) -> str:
+        """Return the key of the outbox."""
+        return f"{self.prefix}outbox"
+
+    def idempotency(self, key: str) -> str:
+        """Return the key of an Idempotency-Key's first answer."""
+        return f"{self.prefix}idem:{key}"
+
+    def worker(self, worker_id: str) -> str:
+        """Return the key of a worker's heartbeat."""
+        return f"{self.prefix}worker:{worker_id}"
+
+    def tick(self, name: str, minute: int) -> str:
+        """Return the key that says a minute's work has been taken."""
+        return f"{self.prefix}tick:{name}:{minute}"
+
+
+def keys_for(namespace: str) -> Keys:
+    """Return the keys of a namespace ("" for none)."""
+    return Keys(f"{namespace}:" if namespace else "")

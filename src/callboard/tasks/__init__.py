@@ -1,0 +1,1 @@
+"""What a task is, without any I/O: states, parameters, registry, record, events, backoff."""

@@ -1,0 +1,60 @@
+"""The message that travels: exactly dramatiq's JSON message, built and read without dramatiq.
+
+The web process publishes these bytes and any dramatiq worker reads them (a contract test
+compares both). The message alone is enough to run the task and to rebuild its record.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from callboard.tasks.states import Priority
+
+
+class Options(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Message options; the first three are dramatiq's own names and units."""
+
+    #: What RabbitMQ sorts by, 0 to 2.
+    broker_priority: int = Priority.NORMAL.level
+    #: Attempts after the first; None: the task type's own number.
+    max_retries: int | None = None
+    #: Milliseconds one attempt may run; None: the task type's own limit.
+    time_limit: int | None = None
+    #: The number of attempts that were over when this message was sent (0 for the first).
+    attempt: int = 0
+    #: Not before this time (milliseconds since the epoch); a worker that gets it early defers it.
+    due_ms: int | None = None
+    #: How often a worker that did not know the task type passed it on.
+    passed_on: int = 0
+    tags: tuple[str, ...] = ()
+
+
+class Envelope(msgspec.Struct, kw_only=True):
+    """One message; `kwargs` are the task's parameters as raw JSON."""
+
+    queue_name: str
+    actor_name: str
+    args: tuple[()] = ()
+    kwargs: msgspec.Raw
+    options: Options
+    message_id: str
+    #: When the task was created, milliseconds since the epoch.
+    message_timestamp: int
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def encode(envelope: Envelope) -> bytes:
+    """Return the bytes that go over the wire."""
+    return _ENCODER.encode(envelope)
+
+
+def options_of(raw: dict[str, Any]) -> Options:
+    """Return the options of a decoded dramatiq message, ignoring those that are not ours."""
+    return msgspec.convert({k: v for k, v in raw.items() if k in Options.__struct_fields__}, Options)
+
+
+def priority_of(level: int) -> Priority:
+    """Return the priority of a message level; unknown levels count as the nearest one."""
+    return (Priority.LOW, Priority.NORMAL, Priority.HIGH)[max(0, min(2, level))]

@@ -1,0 +1,35 @@
+"""Times: integers of milliseconds since the epoch inside, RFC 3339 UTC with milliseconds outside."""
+
+import time
+from datetime import UTC, datetime
+
+
+def now_ms() -> int:
+    """Return the wall clock in milliseconds; passed around as the injected clock."""
+    return time.time_ns() // 1_000_000
+
+
+def to_rfc3339(at_ms: int | None) -> str | None:
+    """Return `2026-01-31T12:00:00.000Z`, or None for None."""
+    if at_ms is None:
+        return None
+    seconds, ms = divmod(at_ms, 1000)
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
+
+
+def from_rfc3339(text: str) -> int:
+    """Return milliseconds since the epoch of an RFC 3339 time.
+
+    Raises ValueError with a sentence for the client when the text is no time or has no offset.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("not a time; write it as 2026-01-31T12:00:00Z (RFC 3339)") from None
+    if moment.tzinfo is None:
+        raise ValueError("the time has no offset; end it with Z or +02:00")
+    try:
+        return round(moment.timestamp() * 1000)
+    except (OverflowError, ValueError):
+        raise ValueError("the time is out of range") from None
