@@ -125,6 +125,8 @@ class _Source:
                 text = Path(path).read_text(encoding="utf-8").strip()
             except OSError as error:
                 raise SettingsError(f"{variable}_FILE: cannot read {path}: {error.strerror}") from error
+            except ValueError:  # the error itself would hold the content
+                raise SettingsError(f"{variable}_FILE: cannot read {path}: it is no UTF-8 text") from None
         if text is None or text == "":
             return default
         try:

@@ -23,7 +23,7 @@ class Invalid(ValueError):
         super().__init__(f"{field}: {detail}")
 
 
-_PATH: Final = re.compile(r"^(?P<detail>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+_PATH: Final = re.compile(r"^(?P<detail>.*?)(?: - at (?P<key>`key` in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
 _FIELD: Final = re.compile(r"(?:missing required|contains unknown) field `(?P<field>.*)`")
 _STEP: Final = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
@@ -55,6 +55,8 @@ def _problem(error: msgspec.ValidationError, prefix: str) -> FieldProblem:
     elif isinstance(error.__cause__, Invalid):
         pointer += "/" + escape_pointer(error.__cause__.field)
         detail = error.__cause__.detail
+    elif match["key"]:
+        detail += " as every key"
     return FieldProblem(pointer, detail)
 
 
@@ -67,7 +69,10 @@ def json_schema(params: type[Params]) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a parameters class, self-contained."""
     schema = msgspec.json.schema(params)
     definitions: dict[str, Any] = schema.pop("$defs", {})
-    own = dict(definitions.pop(params.__name__, schema))
+    reference = f"#/$defs/{params.__name__}"
+    own = dict(definitions.get(params.__name__, schema))
+    if f'"{reference}"'.encode() not in msgspec.json.encode(definitions):  # else it contains itself
+        definitions.pop(params.__name__, None)
     if definitions:
         own["$defs"] = definitions
     return own

@@ -97,7 +97,7 @@ class Registry:
     def add(self, task_type: TaskType) -> None:
         """Add a type; raises RegistrationError when the name is taken by another function."""
         taken = self._types.get(task_type.name)
-        if taken and taken.function.__qualname__ != task_type.function.__qualname__:
+        if taken and _where(taken.function) != _where(task_type.function):
             raise RegistrationError(
                 f"two task types are named {task_type.name!r}: "
                 f"{_where(taken.function)} and {_where(task_type.function)}"
@@ -190,10 +190,16 @@ def task(
 
 
 def _params_of(function: Callable[[Any], Any]) -> type[Params]:
-    names = list(inspect.signature(function).parameters)
-    hints = get_type_hints(function)
-    params = hints.get(names[0]) if len(names) == 1 else None
-    if not (isinstance(params, type) and issubclass(params, Params)):
+    arguments = list(inspect.signature(function).parameters.values())
+    try:
+        hints = get_type_hints(function)
+    except NameError as error:
+        raise RegistrationError(
+            f"{_where(function)}: {error}; annotate a task with its Params class and import it at run time"
+        ) from error
+    params = hints.get(arguments[0].name) if len(arguments) == 1 else None
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if not (isinstance(params, type) and issubclass(params, Params) and arguments[0].kind in kinds):
         raise RegistrationError(
             f"{_where(function)}: a task takes exactly one argument, annotated with its Params class"
         )

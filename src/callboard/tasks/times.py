@@ -2,6 +2,11 @@
 
 import time
 from datetime import UTC, datetime
+from typing import Final
+
+#: The years 1 to 9999: what RFC 3339 can write.
+FIRST_MS: Final = -62_135_596_800_000
+LAST_MS: Final = 253_402_300_799_999
 
 
 def now_ms() -> int:
@@ -14,8 +19,8 @@ def to_rfc3339(at_ms: int | None) -> str | None:
     if at_ms is None:
         return None
     seconds, ms = divmod(at_ms, 1000)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
+    moment = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+    return f"{moment.isoformat()}.{ms:03d}Z"
 
 
 def from_rfc3339(text: str) -> int:
@@ -30,6 +35,9 @@ def from_rfc3339(text: str) -> int:
     if moment.tzinfo is None:
         raise ValueError("the time has no offset; end it with Z or +02:00")
     try:
-        return round(moment.timestamp() * 1000)
+        at_ms = round(moment.timestamp() * 1000)
     except (OverflowError, ValueError):
-        raise ValueError("the time is out of range") from None
+        at_ms = LAST_MS + 1
+    if not FIRST_MS <= at_ms <= LAST_MS:
+        raise ValueError("the time is out of range")
+    return at_ms

@@ -1,0 +1,114 @@
+"""The contract with dramatiq: our bytes are its messages, and its messages are ours."""
+
+from typing import Any
+
+import dramatiq
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from callboard.tasks.ids import new_task_id
+from callboard.tasks.message import Envelope, Options, encode, options_of, priority_of
+from callboard.tasks.states import Priority
+
+UNHURRIED = settings(deadline=None)
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+JSON = st.recursive(
+    st.none() | st.booleans() | NUMBERS | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=8,
+)
+PARAMETERS = st.dictionaries(WORDS, JSON, max_size=4)
+OPTIONS = st.builds(
+    Options,
+    broker_priority=st.integers(0, 2),
+    max_retries=st.none() | st.integers(0, 100),
+    time_limit=st.none() | st.integers(1, 10**9),
+    attempt=st.integers(0, 1_000),
+    due_ms=st.none() | st.integers(0, 2**48),
+    passed_on=st.integers(0, 100),
+    tags=st.lists(WORDS, max_size=3).map(tuple),
+)
+
+
+def envelope(parameters: dict[str, Any], options: Options) -> Envelope:
+    return Envelope(
+        queue_name="default",
+        actor_name="reverse_text",
+        kwargs=msgspec.Raw(msgspec.json.encode(parameters)),
+        options=options,
+        message_id=new_task_id(),
+        message_timestamp=1_769_860_800_000,
+    )
+
+
+@UNHURRIED
+@given(PARAMETERS, OPTIONS)
+def test_dramatiq_reads_our_message_as_its_own(parameters: dict[str, Any], options: Options) -> None:
+    ours = envelope(parameters, options)
+    theirs = dramatiq.Message.decode(encode(ours))
+    assert theirs == dramatiq.Message(
+        queue_name=ours.queue_name,
+        actor_name=ours.actor_name,
+        args=(),
+        kwargs=parameters,
+        options=theirs.options,
+        message_id=ours.message_id,
+        message_timestamp=ours.message_timestamp,
+    )
+    assert options_of(theirs.options) == options
+
+
+@UNHURRIED
+@given(PARAMETERS, OPTIONS)
+def test_we_read_what_dramatiq_writes(parameters: dict[str, Any], options: Options) -> None:
+    ours = envelope(parameters, options)
+    theirs = dramatiq.Message.decode(encode(ours)).encode()
+    read = msgspec.json.decode(theirs, type=Envelope)
+    assert msgspec.structs.replace(read, kwargs=b"") == msgspec.structs.replace(ours, kwargs=b"")
+    assert msgspec.json.decode(read.kwargs) == parameters
+
+
+def test_a_message_sent_by_a_plain_dramatiq_actor_has_our_defaults() -> None:
+    plain = dramatiq.Message(
+        queue_name="default", actor_name="reverse_text", args=(), kwargs={"text": "a"}, options={}
+    )
+    read = msgspec.json.decode(plain.encode(), type=Envelope)
+    assert read.options == Options()
+    assert read.kwargs == msgspec.Raw(b'{"text":"a"}')
+
+
+def test_the_message_has_exactly_dramatiqs_fields() -> None:
+    ours = msgspec.json.decode(encode(envelope({}, Options())))
+    theirs = dramatiq.Message("q", "a", (), {}, {}, "id", 1).asdict()
+    assert set(ours) == set(theirs)
+
+
+def test_options_at_their_defaults_do_not_travel() -> None:
+    assert msgspec.json.decode(encode(envelope({}, Options())))["options"] == {}
+
+
+def test_options_of_others_are_ignored() -> None:
+    raw = {"broker_priority": 2, "redis_message_id": "x", "pipe_ignore": True, "x": {}}
+    assert options_of(raw) == Options(broker_priority=2)
+
+
+def test_tags_come_back_as_they_were() -> None:
+    assert options_of({"tags": ["a", "b"]}).tags == ("a", "b")
+
+
+def test_dramatiqs_own_options_keep_its_names_and_units() -> None:
+    raw = msgspec.to_builtins(Options(broker_priority=0, max_retries=5, time_limit=60_000))
+    assert raw == {"broker_priority": 0, "max_retries": 5, "time_limit": 60_000}
+
+
+@pytest.mark.parametrize("priority", list(Priority))
+def test_a_priority_survives_its_level(priority: Priority) -> None:
+    assert priority_of(priority.level) is priority
+
+
+@pytest.mark.parametrize(("level", "nearest"), [(-1, Priority.LOW), (3, Priority.HIGH), (255, Priority.HIGH)])
+def test_an_unknown_level_counts_as_the_nearest(level: int, nearest: Priority) -> None:
+    assert priority_of(level) is nearest
