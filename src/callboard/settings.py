@@ -63,13 +63,18 @@ class Settings:
         return self.broker_url == MEMORY
 
 
+def environment() -> dict[str, str]:
+    """Return a copy of this process's environment; the only place that reads it."""
+    return dict(os.environ)
+
+
 def from_env(env: Mapping[str, str] | None = None) -> Settings:
     """Return the settings of `env` (default: this process's environment).
 
     `CALLBOARD_X_FILE` names a file that holds the value of `CALLBOARD_X` (for secrets).
     Raises SettingsError.
     """
-    source = _Source(os.environ if env is None else env)
+    source = _Source(environment() if env is None else env)
     settings = Settings(
         broker_url=source.take("BROKER_URL", _broker_url, MEMORY),
         redis_url=source.take("REDIS_URL", _redis_url, MEMORY),

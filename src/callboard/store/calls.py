@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from callboard.store.keys import Keys
-from callboard.store.scripts import Call, script, text, texts
+from callboard.store.scripts import Argument, Call, script, text, texts
 from callboard.tasks.message import Envelope, priority_of
 from callboard.tasks.record import FIELDS, TaskRecord, from_values
 from callboard.tasks.states import State
@@ -84,7 +84,8 @@ class Claim:
     """Outcome of `claim`.
 
     `kind`: run · skip (ended, cancelled or another copy) · busy (another worker holds the lease,
-    `wait_ms`) · early (not due, `wait_ms`) · poison (its starts kept ending with their worker).
+    `wait_ms`) · early (not due, `wait_ms`) · poison (its starts kept ending with their worker) ·
+    absent (there is no record: `claim_rebuilding`).
     """
 
     kind: str
@@ -95,24 +96,36 @@ class Claim:
     why: str = ""
 
 
-def claim(keys: Keys, message: Envelope, worker: str, max_retries: int, time_limit_ms: int) -> Call[Claim]:
-    """Ask to run a message; the last two are what applies when the record has to be rebuilt."""
+def claim(keys: Keys, task_id: str, worker: str, attempt_before: int, due_ms: int | None) -> Call[Claim]:
+    """Ask to run a message, sent after `attempt_before` attempts and due at `due_ms`."""
+    return _claim_call(keys, task_id, worker, attempt_before, due_ms, [""] * 8)
+
+
+def claim_rebuilding(
+    keys: Keys, message: Envelope, worker: str, max_retries: int, time_limit_ms: int
+) -> Call[Claim]:
+    """Ask to run a message whose record is gone; the record is rebuilt from the message."""
     options = message.options
-    return Call(
-        _claim,
-        [
-            keys.prefix, message.message_id, worker, LEASE_MS, STARTS_ALLOWED, options.attempt,
-            "" if options.due_ms is None else options.due_ms, message.actor_name,
-            priority_of(options.broker_priority).value, message.queue_name, bytes(message.kwargs),
-            max_retries, time_limit_ms, message.message_timestamp,
-            msgspec.json.encode(options.tags) if options.tags else b"",
-        ],
-        script("claim"),
-    )  # fmt: skip
+    rebuild = [
+        message.actor_name, priority_of(options.broker_priority).value, message.queue_name,
+        bytes(message.kwargs), max_retries, time_limit_ms, message.message_timestamp,
+        msgspec.json.encode(options.tags) if options.tags else b"",
+    ]  # fmt: skip
+    return _claim_call(keys, message.message_id, worker, options.attempt, options.due_ms, rebuild)
+
+
+def _claim_call(
+    keys: Keys, task_id: str, worker: str, attempt: int, due_ms: int | None, rebuild: Sequence[Argument]
+) -> Call[Claim]:
+    due: Argument = "" if due_ms is None else due_ms
+    arguments = [keys.prefix, task_id, worker, LEASE_MS, STARTS_ALLOWED, attempt, due, *rebuild]
+    return Call(_claim, arguments, script("claim"))
 
 
 def _claim(answer: Any) -> Claim:
     kind = text(answer[0])
+    if kind == "absent":
+        return Claim(kind)
     if kind == "skip":
         return Claim(kind, why=text(answer[1]))
     if kind in ("busy", "early"):

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from callboard.tasks.record import TaskRecord
 from callboard.tasks.states import Priority
 
 
@@ -40,6 +41,25 @@ class Envelope(msgspec.Struct, kw_only=True):
     message_id: str
     #: When the task was created, milliseconds since the epoch.
     message_timestamp: int
+
+
+def of_record(record: TaskRecord, due_ms: int | None = None) -> Envelope:
+    """Return the message that runs a task next."""
+    return Envelope(
+        queue_name=record.queue,
+        actor_name=record.task_type,
+        kwargs=record.parameters,
+        options=Options(
+            broker_priority=record.priority.level,
+            max_retries=record.max_retries,
+            time_limit=record.time_limit_ms,
+            attempt=record.attempts,
+            due_ms=due_ms,
+            tags=record.tags,
+        ),
+        message_id=record.task_id,
+        message_timestamp=record.created_at,
+    )
 
 
 _ENCODER: Final = msgspec.json.Encoder()

@@ -1,8 +1,8 @@
 -- A worker asks whether it may run this message. One answer of:
 --   run <run number> <attempt> <attempts allowed> | skip <why> | busy <ms until the lease ends>
---   early <ms until due> | poison <starts>
+--   early <ms until due> | poison <starts> | absent (ask again with 8 to 15, to rebuild the record)
 -- ARGV: 2 id, 3 worker, 4 lease in ms, 5 starts allowed per attempt, 6 attempts over before this
---       message, 7 due time or '', 8 type, 9 priority, 10 queue, 11 parameters, 12 max_retries,
+--       message, 7 due time or '', 8 type or '', 9 priority, 10 queue, 11 parameters, 12 max_retries,
 --       13 time limit in ms, 14 created at, 15 tags as JSON or ''
 local id, worker, attempt_before = ARGV[2], ARGV[3], tonumber(ARGV[6])
 local key = task_key(id)
@@ -12,6 +12,7 @@ local function read()
 end
 local known = read()
 if not known[1] then -- Redis was lost, or the message came from Python: the message is enough
+  if ARGV[8] == '' then return {'absent'} end
   local tags = ARGV[15] ~= '' and ARGV[15] or nil
   redis.call('HSET', key, 'task_type', ARGV[8], 'priority', ARGV[9], 'status', 'queued',
     'queue', ARGV[10], 'parameters', ARGV[11], 'max_retries', ARGV[12], 'time_limit_ms', ARGV[13],

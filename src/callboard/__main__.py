@@ -1,0 +1,6 @@
+"""Makes `python -m callboard` the same as `callboard`."""
+
+from callboard.cli import main
+
+if __name__ == "__main__":
+    main()

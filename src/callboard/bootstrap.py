@@ -1,0 +1,276 @@
+"""The composition root: settings → adapters → a wired worker, scheduler or web service.
+
+Nothing else builds adapters, and nothing is built at import.
+"""
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+import dramatiq
+
+from callboard.board import Board
+from callboard.broker.embedded import EmbeddedBroker
+from callboard.broker.embedded_publisher import EmbeddedPublisher
+from callboard.broker.publisher import Publisher
+from callboard.broker.rabbitmq import WorkerBroker
+from callboard.broker.topology import Topology
+from callboard.encoding import MsgspecEncoder
+from callboard.errors import SettingsError
+from callboard.files import Files
+from callboard.live.hub import Hub
+from callboard.reconcile import Reconciler
+from callboard.scheduler.clock import Clock
+from callboard.scheduler.ticks import QUEUE as PERIODIC
+from callboard.scheduler.ticks import declare_ticks
+from callboard.scheduler.trim import Trimmer
+from callboard.settings import Settings, from_env, worker_id
+from callboard.store import calls
+from callboard.store.aio import AsyncStore
+from callboard.store.clients import async_client, sync_client
+from callboard.store.keys import Keys, keys_for
+from callboard.store.results import RecordResults
+from callboard.store.sync import SyncStore
+from callboard.submit import Submitter
+from callboard.tasks.registry import Registry, TaskType, load
+from callboard.tasks.run import Resources
+from callboard.worker.execute import Executor, make_actor
+from callboard.worker.heartbeat import Heartbeat
+from callboard.worker.insist import Insist
+from callboard.worker.interrupt import Watch
+from callboard.worker.loop import PriorityWorker, Unknown
+from callboard.worker.middleware import middleware
+from callboard.worker.outcome import describe
+from callboard.worker.process import WorkerProcess
+from callboard.worker.report import Flusher
+from callboard.worker.running import Running
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What worker, scheduler and embedded mode share within one process."""
+
+    settings: Settings
+    registry: Registry
+    keys: Keys
+    store: SyncStore
+    broker: Any
+
+
+def parts(settings: Settings) -> Parts:
+    """Build the registry, the blocking store and the dramatiq broker; connects to nothing yet."""
+    keys = keys_for(settings.namespace)
+    store = SyncStore(sync_client(settings.redis_url))
+    chain = middleware(RecordResults(store, keys))
+    dramatiq.set_encoder(MsgspecEncoder())
+    broker: Any
+    if settings.embedded:
+        broker = EmbeddedBroker(chain)
+    else:
+        broker = WorkerBroker(settings.broker_url, topology(settings), chain)
+    return Parts(settings=settings, registry=load(settings.actors), keys=keys, store=store, broker=broker)
+
+
+def topology(settings: Settings) -> Topology:
+    """Return the names and declarations in RabbitMQ."""
+    return Topology(settings.namespace, settings.queue_type)
+
+
+def files(settings: Settings) -> Files:
+    """Return the folder or bucket of CALLBOARD_FILES_URL."""
+    try:
+        return Files(settings.files_url, max_upload_bytes=settings.upload_limit)
+    except ValueError as error:
+        raise SettingsError(f"CALLBOARD_FILES_URL: {error}") from error
+
+
+def connect(settings: Settings | None = None) -> Registry:
+    """Bind the task types of this installation to its broker, so that `reverse_text.send(…)` works.
+
+    For Python code beside Callboard's own processes. Raises SettingsError, RegistrationError.
+    """
+    made = parts(settings or from_env())
+    for task_type in made.registry:
+        make_actor(task_type, made.broker, None)
+    return made.registry
+
+
+def worker(settings: Settings, queues: list[str] | None = None, made: Parts | None = None) -> WorkerProcess:
+    """Build a worker process for some queues (default: all).
+
+    Raises SettingsError when a queue has no task type.
+    """
+    made = made or parts(settings)
+    known = made.registry.queues()
+    wanted = queues or known
+    if unknown := sorted(set(wanted) - set(known)):
+        raise SettingsError(f"--queues: no task type uses {', '.join(unknown)}; known: {', '.join(known)}")
+    running, flusher, insist = Running(), Flusher(), Insist()
+    name = worker_id()
+    executor = Executor(
+        store=made.store,
+        outlet=made.broker,
+        keys=made.keys,
+        worker=name,
+        resources=Resources(
+            smtp_url=settings.smtp_url, mail_from=settings.mail_from, files=files(settings)
+        ),
+        running=running,
+        flusher=flusher,
+        insist=insist,
+        result_ttl_s=settings.result_ttl,
+        result_limit=settings.result_limit,
+    )
+    for task_type in made.registry:
+        make_actor(task_type, made.broker, executor)
+
+    def fail(task_id: str, actor_name: str) -> None:
+        error = LookupError(f"no worker knows the task type {actor_name!r}")
+        made.store.run(calls.fail_unclaimed(made.keys, task_id, describe(error), settings.result_ttl))
+
+    return WorkerProcess(
+        broker=made.broker,
+        store=made.store,
+        keys=made.keys,
+        loop=PriorityWorker(
+            made.broker, Unknown(made.broker, fail), queues=set(wanted), threads=settings.threads
+        ),
+        heartbeat=Heartbeat(made.store, made.keys, name, running, sorted(wanted), settings.threads),
+        flusher=flusher,
+        watch=Watch(running.guards),
+        running=running,
+        insist=insist,
+        drain_timeout_s=settings.drain_timeout,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchedulerProcess:
+    """The clock and the one thread that does what it ticks."""
+
+    clock: Clock
+    broker: Any
+    loop: dramatiq.Worker
+
+    def start(self) -> None:
+        """Begin to tick; returns at once."""
+        self.loop.start()
+        self.clock.start()
+
+    def stop(self) -> None:
+        """Let the tick that runs end."""
+        self.clock.stop()
+        self.loop.stop(timeout=10_000)
+        self.broker.close()
+
+
+def scheduler(settings: Settings) -> SchedulerProcess:
+    """Build a scheduler process; any number of them may run."""
+    made = parts(settings)
+    actors = declare_ticks(
+        made.broker, made.store, made.keys, Trimmer(made.store, made.keys, settings.result_ttl)
+    )
+    loop = dramatiq.Worker(made.broker, queues={PERIODIC}, worker_threads=1)
+    return SchedulerProcess(clock=Clock(actors), broker=made.broker, loop=loop)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """What the web process needs; started and stopped with it."""
+
+    settings: Settings
+    registry: Registry
+    board: Board
+    submitter: Submitter
+    files: Files
+    publisher: Any
+    store: AsyncStore
+    hub: Hub
+    keys: Keys
+    reconciler: Reconciler
+    #: Embedded mode: what else runs in this process.
+    inside: list[Any] = field(default_factory=list)
+
+    def types_by_queue(self) -> dict[str, list[str]]:
+        """Return the task types that wait in each queue."""
+        found: dict[str, list[str]] = {name: [] for name in self.registry.queues()}
+        for each in self.registry:
+            found[each.queue].append(each.name)
+        return found
+
+    def task_types(self) -> list[TaskType]:
+        """Return all task types by name."""
+        return list(self.registry)
+
+    async def problems(self) -> dict[str, str]:
+        """Return what is not reachable, by name, with the reason; empty when ready."""
+        found = {}
+        if problem := self.publisher.problem():
+            found["rabbitmq"] = problem
+        try:
+            await self.store.run(calls.ping())
+        except Exception as error:  # noqa: BLE001 - any failure is the answer
+            found["redis"] = str(error)
+        return found
+
+    def start(self) -> None:
+        """Begin to connect and to reconcile; needs neither RabbitMQ nor Redis to be there."""
+        for each in self.inside:
+            each.start()
+        self.publisher.start()
+        self.hub.start()
+        self.reconciler.start()
+
+    async def stop(self) -> None:
+        """Finish what is confirmed and close the connections."""
+        await self.reconciler.close()
+        await self.submitter.close()
+        await self.hub.close()
+        await self.publisher.close()
+        for each in self.inside:
+            each.stop()
+        await self.store.close()
+
+
+def service(settings: Settings) -> Service:
+    """Build the web process's service; in embedded mode, worker and scheduler with it.
+
+    Call from the running event loop.
+    """
+    keys = keys_for(settings.namespace)
+    inside: list[Any] = []
+    publisher: Publisher | EmbeddedPublisher
+    if settings.embedded:
+        made = parts(settings)
+        registry = made.registry
+        actors = declare_ticks(
+            made.broker, made.store, keys, Trimmer(made.store, keys, settings.result_ttl)
+        )
+        process = worker(settings, made=made)
+        assert process.loop.consumer_whitelist is not None  # noqa: S101 - set by worker()
+        process.loop.consumer_whitelist.add(PERIODIC)
+        inside = [process, Clock(actors)]
+        publisher = EmbeddedPublisher(made.broker)
+    else:
+        registry = load(settings.actors)
+        publisher = Publisher(
+            settings.broker_url, topology(settings), registry.queues(), settings.confirm_timeout
+        )
+    store = AsyncStore(async_client(settings.redis_url))
+    submitter = Submitter(registry, store, publisher, keys)
+    hub = Hub(async_client(settings.redis_url), keys.prefix)
+    return Service(
+        settings=settings,
+        registry=registry,
+        board=Board(store, keys, submitter, hub, settings.result_ttl),
+        submitter=submitter,
+        files=files(settings),
+        publisher=publisher,
+        store=store,
+        hub=hub,
+        keys=keys,
+        reconciler=Reconciler(store, keys, submitter),
+        inside=inside,
+    )

@@ -1,0 +1,24 @@
+"""The publisher of embedded mode: hands messages to the broker of the same process."""
+
+from callboard.broker.embedded import EmbeddedBroker
+
+
+class EmbeddedPublisher:
+    """Publishes into an EmbeddedBroker; never unavailable."""
+
+    def __init__(self, broker: EmbeddedBroker) -> None:
+        self._broker = broker
+
+    async def publish(self, queue: str, body: bytes, level: int, message_id: str, delay_ms: int = 0) -> None:
+        """Put one message into its queue (see Publisher.publish)."""
+        self._broker.publish(queue, body, level, delay_ms)
+
+    def problem(self) -> str | None:
+        """Return None: there is no connection that could fail."""
+        return None
+
+    def start(self) -> None:
+        """Do nothing: there is nothing to connect."""
+
+    async def close(self) -> None:
+        """Do nothing: there is nothing to close."""

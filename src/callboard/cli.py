@@ -1,0 +1,148 @@
+"""The commands: `callboard run | stack | web | worker | scheduler`."""
+
+import argparse
+import importlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from callboard import __version__, logs
+from callboard.errors import CallboardError
+from callboard.settings import MEMORY, Settings, environment, from_env
+
+logger = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; exits with 2 for bad settings or arguments, after one clear line."""
+    options = _parser().parse_args(arguments)
+    try:
+        sys.exit(options.command(options))
+    except CallboardError as error:
+        print(f"callboard: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="callboard",
+        description="A lightweight, self-hosted task service.",
+        epilog="Settings are environment variables CALLBOARD_…; see docs/settings.md.",
+    )
+    parser.add_argument("--version", action="version", version=f"callboard {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def add(name: str, text: str, command: Any) -> argparse.ArgumentParser:
+        found = commands.add_parser(name, help=text, description=text)
+        found.set_defaults(command=command)
+        return found
+
+    add("run", "everything in one process, no servers; nothing survives it", _run)
+    add("stack", "RabbitMQ, Redis, web, workers and scheduler on this machine, supervised", _stack)
+    add("web", "the HTTP API and the web UI", _web)
+    worker = add("worker", "one worker process", _worker)
+    worker.add_argument("--queues", metavar="a,b", help="serve only these queues (default: all)")
+    worker.add_argument("--threads", type=int, metavar="N", help="tasks at the same time (CALLBOARD_THREADS)")
+    add("scheduler", "the every-minute work; several may run", _scheduler)
+    return parser
+
+
+def _run(_options: argparse.Namespace) -> int:
+    settings = replace(from_env({**environment(), **_memory()}), web_processes=1)
+    address = f"http://{settings.host}:{settings.port}"
+    print(
+        f"Callboard listens on {address} (embedded: one process, nothing survives it).\n"
+        f"Try:  curl -s {address}/api/tasks -H 'Content-Type: application/json' -H 'Prefer: wait=5' \\\n"
+        """        -d '{"task_type": "reverse_text", "parameters": {"text": "stressed"}}'\n"""
+        "Stop with Ctrl-C.",
+        flush=True,
+    )
+    return _serve(settings)
+
+
+def _memory() -> dict[str, str]:
+    return {"CALLBOARD_BROKER_URL": MEMORY, "CALLBOARD_REDIS_URL": MEMORY}
+
+
+def _web(_options: argparse.Namespace) -> int:
+    return _serve(_with_servers(from_env(), "web"))
+
+
+def _serve(settings: Settings) -> int:
+    # By name: the library knows nothing of the HTTP side (house.md).
+    importlib.import_module("web.serve").run(settings)
+    return 0
+
+
+def _with_servers(settings: Settings, command: str) -> Settings:
+    if settings.embedded:
+        raise CallboardError(
+            f"`callboard {command}` needs CALLBOARD_BROKER_URL (amqp://…) and CALLBOARD_REDIS_URL (redis://…); "
+            "`callboard run` works without servers, `make stack` starts them"
+        )
+    return settings
+
+
+def _worker(options: argparse.Namespace) -> int:
+    settings = _with_servers(from_env(), "worker")
+    if options.threads is not None:
+        if not 1 <= options.threads <= 256:
+            raise CallboardError(f"--threads {options.threads}: takes 1 to 256; e.g. 8")
+        settings = replace(settings, threads=options.threads)
+    logs.setup(settings.log_level, settings.log_format)
+    bootstrap = importlib.import_module("callboard.bootstrap")
+    queues = [name.strip() for name in options.queues.split(",") if name.strip()] if options.queues else None
+    process = bootstrap.worker(settings, queues)
+    stop = _stop_on_signals()
+    process.start()
+    logger.info("worker ready: %d threads", settings.threads)
+    healthy: bool = process.wait(stop)
+    process.stop()
+    _leave(0 if healthy else 70)
+    return 0
+
+
+def _scheduler(_options: argparse.Namespace) -> int:
+    settings = _with_servers(from_env(), "scheduler")
+    logs.setup(settings.log_level, settings.log_format)
+    process = importlib.import_module("callboard.bootstrap").scheduler(settings)
+    stop = _stop_on_signals()
+    process.start()
+    logger.info("scheduler ready")
+    stop.wait()
+    process.stop()
+    _leave(0)
+    return 0
+
+
+def _stack(_options: argparse.Namespace) -> int:
+    run: Any = importlib.import_module("callboard.local.stack").run
+    code: int = run(environment())
+    return code
+
+
+def _stop_on_signals() -> threading.Event:
+    """Return an event that the first SIGTERM or SIGINT sets; the second one ends the process at once."""
+    stop = threading.Event()
+
+    def on_signal(number: int, _frame: Any) -> None:
+        if stop.is_set():
+            logger.warning("second signal: ending at once; what runs is started again by others")
+            _leave(128 + number)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    return stop
+
+
+def _leave(code: int) -> None:
+    """End without waiting for threads that sit in a task: their messages go back to RabbitMQ."""
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,214 @@
+"""The only way a task enters: validate → record (with outbox) → publish → confirm. Top to bottom.
+
+Answered 202 means: Redis has the record and RabbitMQ has confirmed the message. Anything less is
+Unavailable (503), and the task is taken back so that it does not run behind the client's back.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Protocol, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from callboard.errors import Conflict, FieldProblem, IdempotencyMismatch, Unavailable, ValidationFailed
+from callboard.store import calls
+from callboard.store.keys import Keys
+from callboard.store.scripts import Call
+from callboard.tasks import message
+from callboard.tasks.ids import created_ms, new_task_id
+from callboard.tasks.params import convert
+from callboard.tasks.record import TaskRecord
+from callboard.tasks.registry import Registry
+from callboard.tasks.states import Priority, State
+from callboard.tasks.times import from_rfc3339, now_ms
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+#: Seconds a task may be delayed at most: ten years.
+DELAY_MOST_S: Final = 315_360_000
+#: Seconds after which confirmed messages leave the outbox, gathered.
+SETTLE_S: Final = 0.05
+
+Tag = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What `POST /api/tasks` takes; unknown fields are an error, so that no typo passes silently."""
+
+    task_type: str
+    parameters: dict[str, Any] = {}
+    priority: Priority = Priority.NORMAL
+    delay: Annotated[float, Meta(ge=0, le=DELAY_MOST_S)] | None = None
+    eta: str | None = None
+    max_retries: Annotated[int, Meta(ge=0, le=100)] | None = None
+    time_limit: Annotated[float, Meta(gt=0, le=86_400)] | None = None
+    tags: Annotated[list[Tag], Meta(max_length=10)] = []
+
+
+class AsyncRunner(Protocol):
+    """Runs Calls from the event loop; AsyncStore does."""
+
+    async def run(self, call: Call[T]) -> T:
+        """Return the decoded answer; raises Unavailable."""
+
+
+class Publishing(Protocol):
+    """Sends messages from the event loop; Publisher and the embedded one do."""
+
+    async def publish(self, queue: str, body: bytes, level: int, message_id: str, delay_ms: int = 0) -> None:
+        """Return once the message is safe; raises Unavailable."""
+
+    def problem(self) -> str | None:
+        """Return why nothing can be published now, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The task as it was accepted; for a repeated Idempotency-Key, the first answer's bytes."""
+
+    task_id: str
+    record: TaskRecord | None
+    replayed: bytes = b""
+
+
+class Submitter:
+    """Takes tasks in; one per web process, used from its event loop."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        store: AsyncRunner,
+        publisher: Publishing,
+        keys: Keys,
+        *,
+        clock: Callable[[], int] = now_ms,
+        new_id: Callable[[], str] = new_task_id,
+    ) -> None:
+        self._registry = registry
+        self._store = store
+        self._publisher = publisher
+        self._keys = keys
+        self._clock = clock
+        self._new_id = new_id
+        self._confirmed: list[str] = []
+        #: Tasks a client was told have not been accepted, while Redis could not be told.
+        self._to_reject: set[str] = set()
+        self._settling: asyncio.Task[None] | None = None
+
+    def validate(self, raw: Any) -> TaskRecord:
+        """Return the record of a decoded body; raises ValidationFailed with every field's pointer."""
+        body = convert(raw, Body)
+        kind = self._registry.get(body.task_type)
+        convert(body.parameters, kind.params, "/parameters")
+        task_id = self._new_id()
+        now = self._clock()
+        due_ms = self._due(body, now)
+        retries = kind.max_retries if body.max_retries is None else body.max_retries
+        limit_s = kind.time_limit_s if body.time_limit is None else body.time_limit
+        return TaskRecord(
+            task_id=task_id,
+            task_type=kind.name,
+            status=State.QUEUED if due_ms is None else State.SCHEDULED,
+            priority=body.priority,
+            queue=kind.queue,
+            parameters=msgspec.Raw(msgspec.json.encode(body.parameters)),
+            max_retries=retries,
+            attempt_limit=retries + 1,
+            time_limit_ms=max(1, int(limit_s * 1000)),
+            created_at=created_ms(task_id),
+            eta=due_ms,
+            tags=tuple(dict.fromkeys(body.tags)),
+        )
+
+    def _due(self, body: Body, now: int) -> int | None:
+        """Return when the task is due, or None for now (a time in the past counts as now)."""
+        if body.delay is not None and body.eta is not None:
+            raise ValidationFailed([FieldProblem("/delay", "give either delay or eta, not both")])
+        due_ms = now
+        if body.delay is not None:
+            due_ms = now + round(body.delay * 1000)
+        elif body.eta is not None:
+            try:
+                due_ms = from_rfc3339(body.eta)
+            except ValueError as error:
+                raise ValidationFailed([FieldProblem("/eta", str(error))]) from None
+            if due_ms > now + DELAY_MOST_S * 1000:
+                raise ValidationFailed([FieldProblem("/eta", "is more than ten years away")])
+        return due_ms if due_ms > now else None
+
+    async def submit(self, record: TaskRecord, idempotency: calls.Idempotency | None = None) -> Submitted:
+        """Make a validated task safe.
+
+        Raises Unavailable (nothing was accepted), Conflict (the first request with this
+        Idempotency-Key is still under way) or IdempotencyMismatch (it had another body).
+        """
+        if problem := self._publisher.problem():
+            raise Unavailable(problem)
+        try:
+            created = await self._store.run(calls.create(self._keys, record, idempotency))
+        except Unavailable as error:
+            self._to_reject.add(record.task_id)  # it may have been written all the same
+            raise Unavailable(str(error), task_id=record.task_id) from error
+        if created.kind == "replay":
+            return Submitted(created.task_id, None, created.answer)
+        if created.kind == "in_flight":
+            raise Conflict("the first request with this Idempotency-Key is still under way; try again shortly")
+        if created.kind == "mismatch":
+            raise IdempotencyMismatch("this Idempotency-Key was used with another body; use a new key")
+        await self._publish(record)
+        return Submitted(record.task_id, record)
+
+    async def _publish(self, record: TaskRecord) -> None:
+        try:
+            await self.send(record)
+        except Unavailable as error:
+            try:
+                outcome = await self._store.run(calls.reject(self._keys, record.task_id))
+            except Unavailable:
+                self._to_reject.add(record.task_id)
+                raise Unavailable(str(error), task_id=record.task_id) from error
+            if outcome != "started":  # else RabbitMQ had it, and a worker was faster than us
+                raise
+
+    async def send(self, record: TaskRecord) -> None:
+        """Publish the message that runs a recorded task next, and take it off the outbox.
+
+        Raises Unavailable. A second message for the same attempt is harmless: the claim skips it.
+        """
+        delay_ms = 0 if record.eta is None else max(0, record.eta - self._clock())
+        envelope = message.of_record(record, record.eta if delay_ms else None)
+        body = message.encode(envelope)
+        await self._publisher.publish(record.queue, body, record.priority.level, record.task_id, delay_ms)
+        self._confirmed.append(record.task_id)
+        if self._settling is None:
+            self._settling = asyncio.get_running_loop().create_task(self._settle())
+
+    async def _settle(self) -> None:
+        try:
+            await asyncio.sleep(SETTLE_S)
+        finally:
+            self._settling = None
+            batch, self._confirmed = self._confirmed[:1000], self._confirmed[1000:]
+            try:
+                await self._store.run(calls.settle(self._keys, batch))
+            except Unavailable as error:  # the reconciler publishes them once more: harmless
+                logger.info("could not clear %d outbox entries: %s", len(batch), error)
+            if self._confirmed and self._settling is None:
+                self._settling = asyncio.get_running_loop().create_task(self._settle())
+
+    async def reject_leftovers(self) -> None:
+        """Take back what clients were told was not accepted; raises Unavailable."""
+        for task_id in list(self._to_reject):
+            await self._store.run(calls.reject(self._keys, task_id))
+            self._to_reject.discard(task_id)
+
+    async def close(self) -> None:
+        """Write what is confirmed before the process ends."""
+        if self._settling is not None:
+            self._settling.cancel()
+            await asyncio.gather(self._settling, return_exceptions=True)

@@ -1,0 +1,217 @@
+"""One delivery of one message, read from top to bottom: claim → run → record → (dramatiq acks).
+
+Why here and not in dramatiq's hooks: `Broker.emit_after` swallows exceptions and the message is
+acked all the same, which lost tasks (promises.md, traps 1 and 10). Inside the actor's own call
+nothing is swallowed and the ack comes only after this returns. See docs/decisions/0001.
+"""
+
+import logging
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import dramatiq
+import msgspec
+from dramatiq.asyncio import async_to_sync
+from dramatiq.broker import MessageProxy
+from inspect import iscoroutinefunction
+
+from callboard.errors import ValidationFailed
+from callboard.store import calls
+from callboard.store.keys import Keys
+from callboard.tasks.message import Envelope, Options, options_of
+from callboard.tasks.params import convert
+from callboard.tasks.registry import TaskType
+from callboard.tasks.run import Resources, Run, use_run
+from callboard.tasks.states import State
+from callboard.tasks.times import now_ms
+from callboard.worker import outcome
+from callboard.worker.insist import Abandoned, Ended, Insist
+from callboard.worker.interrupt import Guard
+from callboard.worker.outcome import Outcome
+from callboard.worker.ports import Outlet, Store
+from callboard.worker.report import Flusher, RunReporter
+from callboard.worker.running import ActiveRun, Running
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Executor:
+    """Runs messages; one per worker process, shared by its threads."""
+
+    store: Store
+    outlet: Outlet
+    keys: Keys
+    worker: str
+    resources: Resources
+    running: Running
+    flusher: Flusher
+    insist: Insist
+    result_ttl_s: int
+    result_limit: int
+    rng: random.Random = field(default_factory=random.Random)
+
+    def perform(self, task_type: TaskType, message: MessageProxy, parameters: dict[str, Any]) -> Any:
+        """Do everything a delivery needs and return the task's result.
+
+        Raises Ended when there is no result (the message may be acked) and marks the message
+        `abandoned` when it must not be acked.
+        """
+        try:
+            options = options_of(message.options)
+            claim = self._claim(task_type, message, options, parameters)
+            if claim.kind == "run":
+                return self._run(task_type, message, options, parameters, claim)
+            self._decline(claim, message, options)
+        except Abandoned:
+            message.abandoned = True  # type: ignore[attr-defined]
+        raise Ended
+
+    def _claim(
+        self, task_type: TaskType, message: MessageProxy, options: Options, parameters: dict[str, Any]
+    ) -> calls.Claim:
+        task_id = message.message_id
+        claim = calls.claim(self.keys, task_id, self.worker, options.attempt, options.due_ms)
+        found = self.insist.on(lambda: self.store.run(claim), "claim", task_id)
+        if found.kind != "absent":
+            return found
+        limit_ms, retries = options.time_limit, options.max_retries
+        rebuild = calls.claim_rebuilding(
+            self.keys,
+            Envelope(
+                queue_name=message.queue_name,
+                actor_name=message.actor_name,
+                kwargs=msgspec.Raw(msgspec.json.encode(parameters)),
+                options=options,
+                message_id=task_id,
+                message_timestamp=message.message_timestamp,
+            ),
+            self.worker,
+            task_type.max_retries if retries is None else retries,
+            int(task_type.time_limit_s * 1000) if limit_ms is None else limit_ms,
+        )
+        return self.insist.on(lambda: self.store.run(rebuild), "claim", task_id)
+
+    def _decline(self, claim: calls.Claim, message: MessageProxy, options: Options) -> None:
+        if claim.kind == "poison":
+            error = {"type": "WorkerLost", "message": f"worker lost {claim.why} times", "traceback": None}
+            failed = Outcome(state=State.FAILED, error=msgspec.json.encode(error))
+            self._record(claim, message, options, failed, None)
+        elif claim.kind in ("busy", "early"):
+            # Another worker may still be alive with it, or RabbitMQ was early: look again later.
+            again = message._message.copy()
+            wait_ms = claim.wait_ms + 100
+            self.insist.on(lambda: self.outlet.enqueue(again, delay=wait_ms), "defer", message.message_id)
+        else:
+            logger.info("skipping task %s: %s", message.message_id, claim.why)
+
+    def _run(
+        self,
+        task_type: TaskType,
+        message: MessageProxy,
+        options: Options,
+        parameters: dict[str, Any],
+        claim: calls.Claim,
+    ) -> Any:
+        limit_s = task_type.time_limit_s if options.time_limit is None else options.time_limit / 1000
+        guard = Guard(limit_s)
+        active = ActiveRun(message.message_id, claim.run, guard)
+        reporter = RunReporter(self.store, self.keys, message.message_id, claim.run, self.flusher)
+        run = Run(
+            task_id=message.message_id,
+            task_type=task_type.name,
+            attempt=claim.attempt,
+            resources=self.resources,
+            reporter=reporter,
+        )
+        self.running.enter(active)
+        ended: Outcome | None = None
+        result: Any = None
+        try:
+            try:
+                result = guard.run(lambda: _call(task_type, parameters, run))
+                ended = outcome.of_result(result, self.result_limit)
+            except BaseException as error:  # noqa: BLE001 - whatever a task raises is an outcome
+                ended = outcome.of_error(error, task_type, claim.attempt, claim.attempt_limit, self.rng)
+                _log_failure(error, ended, message, claim)
+            self._record(claim, message, options, ended, reporter)
+        finally:
+            self.flusher.forget(reporter)
+            self.running.leave(active, failed=ended is None or ended.state is State.FAILED)
+        if ended.state is not State.SUCCEEDED:
+            raise Ended
+        return result
+
+    def _record(
+        self,
+        claim: calls.Claim,
+        message: MessageProxy,
+        options: Options,
+        ended: Outcome,
+        reporter: RunReporter | None,
+    ) -> None:
+        """Send what has to be sent, then write the end; both insist, and both come before the ack."""
+        task_id = message.message_id
+        due_ms: int | None = None
+        if ended.state is State.RETRYING:
+            due_ms = now_ms() + ended.delay_ms
+            again = message._message.copy(options={"attempt": claim.attempt, "due_ms": due_ms, "passed_on": 0})
+            self.insist.on(lambda: self.outlet.enqueue(again, delay=ended.delay_ms), "retry", task_id)
+        elif ended.state is State.FAILED:
+            dead = message._message.copy(options={"attempt": claim.attempt})
+            self.insist.on(lambda: self.outlet.dead_letter(dead), "dead-letter", task_id)
+        if reporter is not None and reporter.has_lines:
+            reporter.flush()
+        ending = calls.Ending(
+            task_id=task_id,
+            run=claim.run,
+            outcome=ended.state,
+            result=ended.result,
+            error=ended.error,
+            due_ms=due_ms,
+            progress=reporter.take_progress() if reporter else None,
+            free=ended.free,
+        )
+        write = calls.conclude(self.keys, ending, self.result_ttl_s)
+        answer = self.insist.on(lambda: self.store.run(write), "record", task_id)
+        if answer == "stale":
+            logger.warning("task %s was taken over by another worker; this run is not recorded", task_id)
+
+
+def _call(task_type: TaskType, parameters: dict[str, Any], run: Run) -> Any:
+    params = convert(parameters, task_type.params, "/parameters")
+    function = task_type.function
+    if iscoroutinefunction(function):
+        function = async_to_sync(function)
+    with use_run(run):
+        return function(params)
+
+
+def _log_failure(error: BaseException, ended: Outcome, message: MessageProxy, claim: calls.Claim) -> None:
+    if isinstance(error, ValidationFailed):
+        reason = "parameters do not fit this worker's version of the task type"
+    else:
+        reason = type(error).__name__
+    logger.warning(
+        "task %s (%s) attempt %d ended %s: %s",
+        message.message_id, message.actor_name, claim.attempt, ended.state.value, reason,
+    )  # fmt: skip
+
+
+def make_actor(task_type: TaskType, broker: dramatiq.Broker, executor: Executor | None) -> None:
+    """Make the dramatiq actor of a task type and bind `send` to it.
+
+    Without an executor (a process that only sends) the actor cannot run.
+    """
+
+    def actor(**parameters: Any) -> Any:
+        message = dramatiq.middleware.CurrentMessage.get_current_message()
+        if executor is None or message is None:
+            raise RuntimeError(f"{task_type.name} runs in `callboard worker` only")
+        return executor.perform(task_type, message, parameters)  # type: ignore[arg-type]
+
+    actor.__module__ = task_type.function.__module__
+    task_type.actor = dramatiq.actor(
+        actor_name=task_type.name, queue_name=task_type.queue, broker=broker, store_results=True
+    )(actor)

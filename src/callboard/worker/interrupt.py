@@ -1,0 +1,106 @@
+"""Raises an exception inside a running task from outside: for its time limit and for cancel.
+
+The exception is asynchronous: it arrives at some later bytecode of the thread. It must never
+land outside the task's own code (there it killed worker threads and lost retries, promises.md,
+trap 9), so a Guard is armed only around the task and takes back what has not arrived yet.
+A system call that blocks (a long `time.sleep`, a stuck socket) is interrupted when it returns.
+"""
+
+import ctypes
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from dramatiq.threading import Interrupt, raise_thread_exception
+
+from callboard.tasks.control import Cancelled, TimeLimitExceeded
+
+T = TypeVar("T")
+
+#: How often deadlines are looked at, seconds.
+WATCH_S: Final = 0.1
+
+
+class ThreadCancelled(Cancelled, Interrupt):
+    """Cancelled, in the form that dramatiq's event loop thread understands as well."""
+
+
+class ThreadTimeLimit(TimeLimitExceeded, Interrupt):
+    """TimeLimitExceeded, in the same form."""
+
+
+class Guard:
+    """Around one run of one task; `interrupt` may be called from any thread at any time."""
+
+    def __init__(self, time_limit_s: float) -> None:
+        self._deadline = time.monotonic() + time_limit_s
+        self._lock = threading.Lock()
+        self._thread_id: int | None = None
+        self._raised = False
+        #: What a cancel asked for before the task's code was entered.
+        self._early: type[BaseException] | None = None
+
+    def run(self, function: Callable[[], T]) -> T:
+        """Call the function; Cancelled and TimeLimitExceeded come out of here and nowhere else."""
+        try:
+            try:
+                self._arm()
+                return function()
+            finally:
+                self._disarm()
+        except Interrupt:
+            self._disarm()  # it may have arrived inside the first one
+            raise
+
+    def interrupt(self, error: type[BaseException]) -> None:
+        """Raise `error` in the task, once; does nothing after the task has ended."""
+        with self._lock:
+            if self._raised:
+                return
+            if self._thread_id is None:
+                self._early = error
+                return
+            self._raised = True
+            raise_thread_exception(self._thread_id, error)
+
+    def check(self, now: float) -> None:
+        """Interrupt the task if its time limit has passed; `now` is time.monotonic()."""
+        if now >= self._deadline:
+            self.interrupt(ThreadTimeLimit)
+
+    def _arm(self) -> None:
+        with self._lock:
+            self._thread_id = threading.get_ident()
+            early = self._early
+        if early is not None:
+            self._raised = True
+            raise early
+
+    def _disarm(self) -> None:
+        with self._lock:
+            if self._thread_id is not None and self._raised:
+                # Takes back an exception that was set but has not been raised yet.
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread_id), None)
+            self._thread_id = None
+            self._raised = True
+
+
+class Watch(threading.Thread):
+    """One daemon thread per worker process that looks at the deadlines of all guards."""
+
+    def __init__(self, guards: Callable[[], list[Any]]) -> None:
+        super().__init__(name="time limits", daemon=True)
+        self._guards = guards
+        self._stop = threading.Event()
+
+    def run(self) -> None:
+        """Look every 100 ms until stopped."""
+        while not self._stop.wait(WATCH_S):
+            now = time.monotonic()
+            for guard in self._guards():
+                guard.check(now)
+
+    def stop(self) -> None:
+        """End the thread soon."""
+        self._stop.set()

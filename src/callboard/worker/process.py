@@ -1,0 +1,84 @@
+"""A worker process from start to drained stop; `callboard worker` and embedded mode run it."""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import dramatiq
+
+from callboard.errors import Unavailable
+from callboard.store import calls
+from callboard.store.keys import Keys
+from callboard.worker.heartbeat import Heartbeat
+from callboard.worker.insist import Insist
+from callboard.worker.interrupt import Watch
+from callboard.worker.loop import PriorityWorker
+from callboard.worker.ports import Store
+from callboard.worker.report import CaptureHandler, Flusher
+from callboard.worker.running import Running
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between looks at whether every thread still lives.
+LOOK_S: Final = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerProcess:
+    """Everything that runs in one worker process; the bootstrap puts it together."""
+
+    broker: dramatiq.Broker
+    store: Store
+    keys: Keys
+    loop: PriorityWorker
+    heartbeat: Heartbeat
+    flusher: Flusher
+    watch: Watch
+    running: Running
+    insist: Insist
+    drain_timeout_s: float
+
+    def start(self) -> None:
+        """Begin to consume; returns at once. RabbitMQ and Redis need not be there yet."""
+        logging.getLogger().addHandler(CaptureHandler())
+        self.flusher.start()
+        self.watch.start()
+        self.heartbeat.start()
+        self.broker.emit_after("process_boot")
+        self.loop.start()
+
+    def wait(self, stop: threading.Event) -> bool:
+        """Return True when `stop` is set, False when a thread has died (the process should end)."""
+        while not stop.wait(LOOK_S):
+            if dead := self.loop.dead_threads():
+                logger.critical("threads have died: %s; ending this process", ", ".join(dead))
+                return False
+        return True
+
+    def stop(self) -> None:
+        """Take nothing new, let tasks end within the drain time, give the rest back."""
+        logger.info("stopping; %d tasks may run on for %g s", len(self.running.all()), self.drain_timeout_s)
+        stopper = threading.Thread(target=self._stop_loop, name="stop", daemon=True)
+        stopper.start()
+        stopper.join(self.drain_timeout_s)
+        self.insist.give_up()
+        left = [(each.task_id, each.run) for each in self.running.all()]
+        if left:
+            logger.warning("%d tasks did not end in time and are given back", len(left))
+            try:
+                self.store.run(calls.release(self.keys, left))
+            except Unavailable as error:
+                logger.warning("their leases end by themselves within 8 s: %s", error)
+        else:
+            stopper.join(timeout=10)
+        self.flusher.stop()
+        self.watch.stop()
+        self.heartbeat.stop()
+        self.broker.close()
+
+    def _stop_loop(self) -> None:
+        begun = time.monotonic()
+        self.loop.stop(timeout=int(self.drain_timeout_s * 1000))
+        logger.info("stopped after %.1f s", time.monotonic() - begun)

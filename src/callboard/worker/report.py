@@ -1,0 +1,158 @@
+"""Takes a task's progress, log lines and marks to Redis: at most 10 writes a second per task,
+the last one always. One flusher thread serves all runs of a worker process.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from typing import Final
+
+from callboard.errors import Unavailable
+from callboard.store import calls
+from callboard.store.keys import Keys
+from callboard.tasks.run import maybe_run
+from callboard.worker.ports import Store
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two writes of one task's progress.
+INTERVAL_S: Final = 0.1
+#: Characters of one log line that are kept.
+LINE_MOST: Final = 8_192
+
+
+class RunReporter:
+    """The reporter of one run; progress and log may be called from any thread."""
+
+    def __init__(self, store: Store, keys: Keys, task_id: str, run: int, flusher: "Flusher") -> None:
+        self._store = store
+        self._keys = keys
+        self._task_id = task_id
+        self._run = run
+        self._flusher = flusher
+        self._lock = threading.Lock()
+        self._progress: tuple[float, str] | None = None
+        self._stage = ""
+        self._lines: deque[calls.LogLine] = deque(maxlen=calls.LOG_LINES_KEPT)
+        self._next_write = 0.0
+
+    def progress(self, fraction: float, stage: str | None) -> None:
+        """Take the newest progress; the stage stays when none is given."""
+        with self._lock:
+            if stage is not None:
+                self._stage = stage[:200]
+            self._progress = (float(fraction), self._stage)
+        self._flusher.wake(self)
+
+    def log(self, record: logging.LogRecord) -> None:
+        """Take one log record."""
+        message = record.getMessage()
+        if record.exc_info and record.exc_info[1] is not None:
+            message += f"\n{type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
+        if len(message) > LINE_MOST:
+            message = message[:LINE_MOST] + "… (cut)"
+        # Lone surrogates cannot be sent as UTF-8; the line matters more than they do.
+        message = message.encode("utf-8", "replace").decode()
+        line = calls.LogLine(record.levelname, int(record.created * 1000), message)
+        with self._lock:
+            self._lines.append(line)
+        self._flusher.wake(self)
+
+    def mark(self, name: str) -> None:
+        """Keep a name with the record; raises Unavailable."""
+        self._store.run(calls.mark(self._keys, self._task_id, name))
+
+    def marked(self, name: str) -> bool:
+        """Tell whether the name was kept; raises Unavailable."""
+        return self._store.run(calls.marked(self._keys, self._task_id, name))
+
+    def due_in(self, now: float) -> float:
+        """Return seconds until the next write may happen."""
+        return self._next_write - now
+
+    def flush(self) -> str:
+        """Write what is waiting; answers ok, stale or cancel (see calls.report), or lost.
+
+        When Redis does not answer, everything is kept for the next time.
+        """
+        with self._lock:
+            progress, lines = self._progress, list(self._lines)
+            self._progress = None
+            self._lines.clear()
+            self._next_write = time.monotonic() + INTERVAL_S
+        if progress is None and not lines:
+            return "ok"
+        try:
+            return self._store.run(calls.report(self._keys, self._task_id, self._run, progress, lines))
+        except Unavailable:
+            with self._lock:
+                self._progress = self._progress or progress
+                self._lines.extendleft(reversed(lines[len(self._lines) :]))
+            return "lost"
+
+    def take_progress(self) -> tuple[float, str] | None:
+        """Return the progress that is not written yet and forget it: the end of the run takes it."""
+        with self._lock:
+            progress, self._progress = self._progress, None
+            return progress
+
+    @property
+    def has_lines(self) -> bool:
+        """Tell whether log lines wait to be written."""
+        return bool(self._lines)
+
+
+class Flusher(threading.Thread):
+    """Writes what reporters hold back, so that a task that goes silent is up to date as well."""
+
+    def __init__(self) -> None:
+        super().__init__(name="progress", daemon=True)
+        self._waiting: set[RunReporter] = set()
+        self._changed = threading.Condition()
+        self._stopped = False
+
+    def wake(self, reporter: RunReporter) -> None:
+        """Have the reporter flushed as soon as it may."""
+        with self._changed:
+            if reporter not in self._waiting:
+                self._waiting.add(reporter)
+                self._changed.notify()
+
+    def forget(self, reporter: RunReporter) -> None:
+        """The run has ended."""
+        with self._changed:
+            self._waiting.discard(reporter)
+
+    def stop(self) -> None:
+        """End the thread soon."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+
+    def run(self) -> None:
+        """Flush whoever is due until stopped."""
+        while True:
+            with self._changed:
+                if self._stopped:
+                    return
+                now = time.monotonic()
+                due = [each for each in self._waiting if each.due_in(now) <= 0]
+                if not due:
+                    waits = [each.due_in(now) for each in self._waiting]
+                    self._changed.wait(min(waits) if waits else None)
+                    continue
+                self._waiting.difference_update(due)
+            for reporter in due:
+                if reporter.flush() == "lost":
+                    self.wake(reporter)
+
+
+class CaptureHandler(logging.Handler):
+    """Puts what is logged inside a task into the task's own log; installed once on the root logger."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand the record to the run it was logged in, if any."""
+        run = maybe_run()
+        if run is not None:
+            run.reporter.log(record)

@@ -1,0 +1,83 @@
+"""The ASGI application: every route and every middleware on this one screen."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import falcon
+import falcon.asgi
+
+from callboard.bootstrap import Service
+from callboard.errors import CallboardError
+from callboard.tasks.ids import new_task_id
+from web import discovery, problems, tasks
+from web.files import FileUploads
+from web.pages import Home
+
+STATIC: Final = Path(__file__).parent / "static"
+
+
+def create_app(make_service: Callable[[], Service]) -> falcon.asgi.App:
+    """Return the application; the service is made and started with the process's event loop."""
+    lifespan = Lifespan(make_service)
+    app = falcon.asgi.App(middleware=[lifespan, RequestId()])
+    lifespan.app = app
+    app.req_options.strip_url_path_trailing_slash = False
+    app.req_options.keep_blank_qs_values = True
+    app.add_error_handler(Exception, problems.on_unexpected)
+    app.add_error_handler(falcon.HTTPError, problems.on_http_error)
+    app.add_error_handler(CallboardError, problems.on_callboard_error)
+    return app
+
+
+def add_routes(app: falcon.asgi.App, service: Service) -> None:
+    """Add every address there is."""
+    board, submitter = service.board, service.submitter
+    app.add_route("/api/tasks", tasks.Tasks(submitter, board))
+    app.add_route("/api/tasks/batch", tasks.Batch(submitter))
+    app.add_route("/api/tasks/{task_id}", tasks.Task(board))
+    app.add_route("/api/tasks/{task_id}/cancel", tasks.Cancel(board))
+    app.add_route("/api/tasks/{task_id}/retry", tasks.Retry(board))
+    app.add_route("/api/tasks/{task_id}/logs", tasks.Logs(board))
+    app.add_route("/api/files", FileUploads(service.files))
+    app.add_route("/api/task-types", discovery.TaskTypes(service))
+    app.add_route("/api/queues", discovery.Queues(service))
+    app.add_route("/api/workers", discovery.Workers(service))
+    app.add_route("/api/stats", discovery.Stats(service))
+    app.add_route("/healthz", discovery.Live())
+    app.add_route("/readyz", discovery.Ready(service))
+    app.add_route("/", Home())
+    app.add_static_route("/static", str(STATIC))
+
+
+class Lifespan:
+    """Starts and stops the service with the process; start-up needs neither RabbitMQ nor Redis."""
+
+    def __init__(self, make_service: Callable[[], Service]) -> None:
+        self._make_service = make_service
+        self._service: Service | None = None
+        self.app: falcon.asgi.App | None = None
+
+    async def process_startup(self, scope: dict[str, Any], event: dict[str, Any]) -> None:
+        """Make the service on this event loop, add its routes and start it."""
+        self._service = self._make_service()
+        assert self.app is not None  # noqa: S101 - set in create_app
+        add_routes(self.app, self._service)
+        self._service.start()
+
+    async def process_shutdown(self, scope: dict[str, Any], event: dict[str, Any]) -> None:
+        """Finish what is under way."""
+        if self._service is not None:
+            await self._service.stop()
+
+
+class RequestId:
+    """Gives every request an id: the client's own X-Request-ID if it is sane, else a fresh one."""
+
+    async def process_request(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """Put the id into the request's context and the answer."""
+        given = req.get_header("X-Request-ID")
+        sane = given is not None and len(given) <= 128 and given.isascii() and given.isprintable()
+        request_id = given if sane else new_task_id()
+        req.context["request_id"] = request_id
+        resp.set_header("X-Request-ID", str(request_id))

@@ -1,0 +1,129 @@
+"""What this installation offers and how it does: task types, queues, workers, health."""
+
+from typing import Any, Final
+
+import falcon.asgi
+
+from callboard.bootstrap import Service
+from callboard.store import workers
+from callboard.store.workers import QueueEntry, WorkerEntry
+from callboard.tasks.ids import created_ms
+from callboard.tasks.times import now_ms, to_rfc3339
+from web import query
+from web.tasks import answer
+
+Request = falcon.asgi.Request
+Response = falcon.asgi.Response
+
+
+class TaskTypes:
+    """`GET /api/task-types`."""
+
+    def __init__(self, service: Service) -> None:
+        self._answer: Final = {"task_types": [each.describe() for each in service.task_types()]}
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """Describe every task type with its JSON Schema and an example."""
+        query.only(req, ())
+        answer(resp, self._answer)
+
+
+class Queues:
+    """`GET /api/queues`."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """Show what waits in every queue and who serves it."""
+        query.only(req, ())
+        by_queue = self._service.types_by_queue()
+        found = await self._service.store.run(workers.queues(self._service.keys, by_queue))
+        alive = await self._service.board.workers()
+        answer(resp, {"queues": [_queue(each, by_queue[each.name], alive) for each in found]})
+
+
+def _queue(entry: QueueEntry, types: list[str], alive: list[WorkerEntry]) -> dict[str, Any]:
+    waited_ms = now_ms() - created_ms(entry.oldest_id) if entry.oldest_id else 0
+    serving = [each for each in alive if entry.name in each.queues]
+    return {
+        "name": entry.name,
+        "task_types": types,
+        "ready": entry.high + entry.normal + entry.low,
+        "by_priority": {"high": entry.high, "normal": entry.normal, "low": entry.low},
+        "unacked": entry.running,
+        "delayed": entry.scheduled + entry.retrying,
+        "dead": entry.failed,
+        "consumers": len(serving),
+        "threads": sum(each.threads for each in serving),
+        "oldest_waiting_seconds": max(0, waited_ms) / 1000,
+        "paused": False,
+    }
+
+
+class Workers:
+    """`GET /api/workers`."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """Show the workers whose heart beats."""
+        query.only(req, ())
+        answer(resp, {"workers": [_worker(each) for each in await self._service.board.workers()]})
+
+
+def _worker(entry: WorkerEntry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "host": entry.host,
+        "pid": entry.pid,
+        "queues": entry.queues,
+        "threads": entry.threads,
+        "running": entry.running,
+        "started_at": to_rfc3339(entry.started_at),
+        "last_heartbeat": to_rfc3339(entry.last_heartbeat),
+        "cpu_percent": entry.cpu_percent,
+        "memory_bytes": entry.memory_bytes,
+        "done": entry.done,
+        "failed": entry.failed,
+    }
+
+
+class Stats:
+    """`GET /api/stats`."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """Count tasks by state."""
+        query.only(req, ())
+        answer(resp, {"counts": await self._service.board.counts()})
+
+
+class Live:
+    """`GET /healthz`."""
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """Say that the process lives."""
+        answer(resp, {"status": "ok"})
+
+
+class Ready:
+    """`GET /readyz`."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """Say whether RabbitMQ and Redis answer; 503 names which does not and why."""
+        problems = await self._service.problems()
+        found: dict[str, Any] = {
+            name: {"ok": name not in problems, **({"problem": problems[name]} if name in problems else {})}
+            for name in ("rabbitmq", "redis")
+        }
+        found["status"] = "unavailable" if problems else "ready"
+        if problems:
+            resp.set_header("Retry-After", "2")
+        answer(resp, found, 503 if problems else 200)

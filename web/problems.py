@@ -1,0 +1,118 @@
+"""Every error a client can see, as RFC 9457 problem+json; the only place where a code gets its
+HTTP status. No traceback and no library's own error page ever leaves this process.
+"""
+
+import logging
+from http import HTTPStatus
+from typing import Any, Final
+
+import falcon
+import falcon.asgi
+import msgspec
+
+from callboard.errors import CallboardError, FieldProblem, Unavailable, ValidationFailed
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+#: code → (status, title)
+KINDS: Final = {
+    "validation": (422, "The request has fields that cannot be used"),
+    "malformed-json": (400, "The body is not valid JSON"),
+    "bad-request": (400, "The request cannot be understood"),
+    "unknown-task-type": (422, "There is no such task type"),
+    "idempotency-mismatch": (422, "The Idempotency-Key belongs to another body"),
+    "not-found": (404, "There is nothing at this address"),
+    "method-not-allowed": (405, "This address does not support the method"),
+    "conflict": (409, "The current state does not allow this"),
+    "too-large": (413, "The body is too large"),
+    "unsupported-media": (415, "The body has the wrong content type"),
+    "unavailable": (503, "Callboard cannot accept this now"),
+    "internal": (500, "Something went wrong inside Callboard"),
+}
+
+
+class RequestProblem(CallboardError):
+    """A request that ends here, before it reaches the library."""
+
+    def __init__(self, kind: str, detail: str, problems: list[FieldProblem] | None = None) -> None:
+        self.kind = kind
+        self.problems = problems or []
+        super().__init__(detail)
+
+
+def body_of(error: CallboardError, request_id: str | None = None) -> tuple[int, dict[str, Any]]:
+    """Return the status and the problem object of an error."""
+    code = error.kind if isinstance(error, RequestProblem) else error.code
+    status, title = KINDS.get(code, KINDS["internal"])
+    problem: dict[str, Any] = {
+        "type": f"/problems/{code}",
+        "title": title,
+        "status": status,
+        "detail": str(error)[:2000],
+    }
+    if isinstance(error, (ValidationFailed, RequestProblem)) and error.problems:
+        problem["errors"] = [{"pointer": each.pointer, "detail": each.detail} for each in error.problems]
+    if isinstance(error, Unavailable) and error.task_id:
+        problem["task_id"] = error.task_id
+        problem["detail"] += "; the task of this id may still run: ask for it before you submit again"
+    if request_id:
+        problem["request_id"] = request_id
+    return status, problem
+
+
+def send(req: falcon.asgi.Request, resp: falcon.asgi.Response, error: CallboardError) -> None:
+    """Answer the request with the error."""
+    status, problem = body_of(error, req.context.get("request_id"))
+    resp.status = status
+    resp.content_type = MEDIA_TYPE
+    resp.data = msgspec.json.encode(problem)
+    resp.text = resp.stream = None
+    resp.set_header("Cache-Control", "no-store")
+    if isinstance(error, Unavailable):
+        resp.set_header("Retry-After", str(error.retry_after_s))
+
+
+async def on_callboard_error(
+    req: falcon.asgi.Request, resp: falcon.asgi.Response, error: Exception, _params: Any, **_: Any
+) -> None:
+    """Answer one of our own errors."""
+    assert isinstance(error, CallboardError)  # noqa: S101 - registered for that class only
+    if not isinstance(error, RequestProblem) and error.code not in KINDS:
+        logger.error("unexpected %s: %s", type(error).__name__, error)
+    send(req, resp, error)
+
+
+async def on_http_error(
+    req: falcon.asgi.Request, resp: falcon.asgi.Response, error: Exception, _params: Any, **_: Any
+) -> None:
+    """Answer an error of Falcon's (no such route, no such method, a broken body)."""
+    assert isinstance(error, falcon.HTTPError)  # noqa: S101
+    if error.headers:
+        resp.set_headers(error.headers)
+    send(req, resp, _translate(req, error))
+
+
+def _translate(req: falcon.asgi.Request, error: falcon.HTTPError) -> RequestProblem:
+    status = error.status_code
+    if status == HTTPStatus.NOT_FOUND:
+        return RequestProblem("not-found", f"there is nothing at {req.path[:200]}; see /api/task-types and /")
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = dict(error.headers or {}).get("Allow", "none")
+        return RequestProblem("method-not-allowed", f"{req.method} is not supported here; allowed: {allowed}")
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return RequestProblem("too-large", error.description or "the body is too large")
+    if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
+        return RequestProblem("unsupported-media", error.description or "send application/json")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return RequestProblem("internal", "an unexpected error; the log has it under the request id")
+    return RequestProblem("bad-request", error.description or error.title or "the request is malformed")
+
+
+async def on_unexpected(
+    req: falcon.asgi.Request, resp: falcon.asgi.Response, error: Exception, _params: Any, **_: Any
+) -> None:
+    """Answer a bug: the traceback goes to the log, the client gets the request id."""
+    logger.error("request %s failed", req.context.get("request_id"), exc_info=error)
+    send(req, resp, RequestProblem("internal", "an unexpected error; the log has it under the request id"))

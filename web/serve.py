@@ -1,0 +1,52 @@
+"""Runs the application under gunicorn with its own asgi worker; `callboard web` and `run` call it."""
+
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from callboard import bootstrap, logs
+from callboard.settings import Settings
+from web.app import create_app
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
+    """gunicorn, configured from the settings and nothing else."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Configure gunicorn."""
+        settings = self._settings
+        options: dict[str, Any] = {
+            "bind": f"{settings.host}:{settings.port}",
+            "workers": settings.web_processes,
+            "worker_class": "asgi",
+            "asgi_loop": "uvloop",
+            # "auto" ignores a start-up that fails and serves a broken application.
+            "asgi_lifespan": "on",
+            "worker_connections": 10_000,
+            "backlog": 2048,
+            "keepalive": 65,
+            "graceful_timeout": 10,
+            "timeout": 60,
+            "proc_name": "callboard-web",
+            "loglevel": "warning",
+            "control_socket_disable": True,
+        }
+        for name, value in options.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Return the application, made in the worker process."""
+        settings = self._settings
+        logs.setup(settings.log_level, settings.log_format)
+        app = create_app(lambda: bootstrap.service(settings))
+        return app
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    Server(settings).run()

@@ -1,0 +1,197 @@
+"""`/api/tasks`: submit, batch, read, list, cancel, retry, delete, logs."""
+
+import asyncio
+import hashlib
+import re
+from typing import Any, Final
+
+import falcon.asgi
+import msgspec
+
+from callboard.board import WAIT_MOST_S, Board
+from callboard.errors import CallboardError, ValidationFailed
+from callboard.store.calls import Idempotency
+from callboard.submit import Submitted, Submitter
+from callboard.tasks.record import TaskRecord, view
+from callboard.tasks.times import to_rfc3339
+from web import query
+from web.body import BATCH_MOST, read_bytes, read_json, decode
+from web.problems import RequestProblem, body_of
+
+BATCH_TASKS: Final = 1_000
+
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_encode: Final = msgspec.json.Encoder().encode
+
+Request = falcon.asgi.Request
+Response = falcon.asgi.Response
+
+
+def answer(resp: Response, value: Any, status: int = 200) -> None:
+    """Answer with JSON."""
+    resp.status = status
+    resp.content_type = falcon.MEDIA_JSON
+    resp.data = value if isinstance(value, bytes) else _encode(value)
+
+
+def idempotency_key(req: Request) -> str | None:
+    """Return the Idempotency-Key header; raises ValidationFailed when it is not usable."""
+    key = req.get_header("Idempotency-Key")
+    if key is None:
+        return None
+    if not _KEY.fullmatch(key):
+        raise query.refuse("Idempotency-Key", "takes 1 to 255 visible ASCII characters without blanks")
+    return key
+
+
+def _idempotency(key: str | None, body: bytes, record: TaskRecord) -> Idempotency | None:
+    if key is None:
+        return None
+    return Idempotency(key, hashlib.sha256(body).hexdigest(), _encode(view(record)))
+
+
+class Tasks:
+    """`POST /api/tasks` and `GET /api/tasks`."""
+
+    def __init__(self, submitter: Submitter, board: Board) -> None:
+        self._submitter = submitter
+        self._board = board
+
+    async def on_post(self, req: Request, resp: Response) -> None:
+        """Submit one task."""
+        key = idempotency_key(req)
+        body = await read_bytes(req, 1024 * 1024)
+        record = self._submitter.validate(decode(body))
+        done = await self._submitter.submit(record, _idempotency(key, body, record))
+        resp.set_header("Location", f"/api/tasks/{done.task_id}")
+        if done.record is None:
+            resp.set_header("Idempotency-Replayed", "true")
+        wait = query.preferred_wait(req)
+        if wait is not None:
+            resp.set_header("Preference-Applied", f"wait={min(wait, WAIT_MOST_S):g}")
+            ended = await self._board.wait(done.task_id, wait)
+            if ended.terminal:
+                answer(resp, view(ended))
+                return
+        answer(resp, _first_answer(done), 202)
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """List tasks, newest first."""
+        query.only(req, query.LIST_NAMES)
+        page = await self._board.page(query.page_filter(req), query.page_limit(req), query.one(req, "cursor"))
+        answer(resp, {"tasks": [view(each) for each in page.tasks], "next": page.next})
+
+
+def _first_answer(done: Submitted) -> Any:
+    return done.replayed if done.record is None else view(done.record)
+
+
+class Batch:
+    """`POST /api/tasks/batch`."""
+
+    def __init__(self, submitter: Submitter) -> None:
+        self._submitter = submitter
+
+    async def on_post(self, req: Request, resp: Response) -> None:
+        """Submit up to 1,000 tasks; each succeeds or fails by itself."""
+        key = idempotency_key(req)
+        body = await read_json(req, BATCH_MOST)
+        items = body.get("tasks") if isinstance(body, dict) else None
+        if not isinstance(body, dict) or not isinstance(items, list):
+            raise query.refuse("tasks", 'is required: send {"tasks": [ … ]}')
+        if unknown := sorted(set(body) - {"tasks"}):
+            raise query.refuse(unknown[0], "is not a known field; check its spelling")
+        if not 1 <= len(items) <= BATCH_TASKS:
+            raise query.refuse("tasks", f"takes 1 to {BATCH_TASKS} tasks, not {len(items)}")
+        entries = await asyncio.gather(
+            *(self._one(item, f"{key}#{number}" if key else None) for number, item in enumerate(items))
+        )
+        if key and all(entry.pop("replayed", False) for entry in entries):
+            resp.set_header("Idempotency-Replayed", "true")
+        answer(resp, {"tasks": entries}, 207)
+
+    async def _one(self, item: Any, key: str | None) -> dict[str, Any]:
+        try:
+            record = self._submitter.validate(item)
+            done = await self._submitter.submit(
+                record, _idempotency(key, _encode(item), record) if key else None
+            )
+        except CallboardError as error:
+            status, problem = body_of(error)
+            return {"status": status, "error": problem}
+        if done.record is None:
+            return {"status": 202, "task": msgspec.Raw(done.replayed), "replayed": True}
+        return {"status": 202, "task": view(done.record)}
+
+
+class Task:
+    """`GET` and `DELETE /api/tasks/{id}`."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    async def on_get(self, req: Request, resp: Response, task_id: str) -> None:
+        """Show one task; `?wait=` holds the answer until it has ended."""
+        query.only(req, ("wait",))
+        wait_s = query.seconds(req, "wait", WAIT_MOST_S)
+        record = await self._board.wait(query.task_id(task_id), wait_s)
+        tag = f'"{record.version}"'
+        resp.set_header("ETag", tag)
+        resp.set_header("Cache-Control", "no-cache")
+        known = req.get_header("If-None-Match")
+        if known and (known.strip() == "*" or tag in [each.strip().removeprefix("W/") for each in known.split(",")]):
+            resp.status = 304
+            return
+        answer(resp, view(record))
+
+    async def on_delete(self, req: Request, resp: Response, task_id: str) -> None:
+        """Forget a finished task."""
+        await self._board.delete(query.task_id(task_id))
+        resp.status = 204
+
+
+class Cancel:
+    """`POST /api/tasks/{id}/cancel`."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    async def on_post(self, req: Request, resp: Response, task_id: str) -> None:
+        """Cancel; a running task is asked to stop (202), any other is cancelled at once (200)."""
+        record = await self._board.cancel(query.task_id(task_id))
+        answer(resp, view(record), 200 if record.terminal else 202)
+
+
+class Retry:
+    """`POST /api/tasks/{id}/retry`."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    async def on_post(self, req: Request, resp: Response, task_id: str) -> None:
+        """Run a failed or cancelled task again under the same id."""
+        record = await self._board.retry(query.task_id(task_id))
+        resp.set_header("Location", f"/api/tasks/{record.task_id}")
+        answer(resp, view(record), 202)
+
+
+class Logs:
+    """`GET /api/tasks/{id}/logs`."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    async def on_get(self, req: Request, resp: Response, task_id: str) -> None:
+        """Show what the task logged, by attempt."""
+        query.only(req, ())
+        lines = await self._board.logs(query.task_id(task_id))
+        attempts: dict[int, list[dict[str, Any]]] = {}
+        for line in lines:
+            entry = {"seq": line["version"], "at": to_rfc3339(line["at_ms"])}
+            entry |= {"level": line["level"], "message": line["message"]}
+            attempts.setdefault(line["attempt"], []).append(entry)
+        found = [{"attempt": number, "lines": each} for number, each in sorted(attempts.items())]
+        answer(resp, {"task_id": query.task_id(task_id), "attempts": found})
+
+
+__all__ = ["Batch", "Cancel", "Logs", "RequestProblem", "Retry", "Task", "Tasks", "ValidationFailed"]
