@@ -1,0 +1,51 @@
+"""Free TCP ports on loopback, for servers that this machine runs for itself."""
+
+import random
+import socket
+from contextlib import ExitStack
+from typing import Final
+
+LOOPBACK: Final = "127.0.0.1"
+
+# Below Linux's range for outgoing connections (32768 and up), so that no connection takes the port of a
+# server that is just being restarted.
+_RANGE: Final = range(20_000, 32_000)
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on `port` of 127.0.0.1 now."""
+    with socket.socket() as probe:
+        return _bind(probe, port)
+
+
+def free_ports(count: int, *, avoid: frozenset[int] = frozenset()) -> list[int]:
+    """Return `count` different free ports, none of them in `avoid`.
+
+    They are drawn at random, so that two callers at the same moment hardly ever get the same one.
+    """
+    ports: list[int] = []
+    with ExitStack() as held:
+        for port in random.sample(_RANGE, len(_RANGE)):
+            if len(ports) == count:
+                break
+            probe = held.enter_context(socket.socket())
+            if port not in avoid and _bind(probe, port):
+                ports.append(port)
+    return ports
+
+
+def accepts(port: int) -> bool:
+    """Tell whether something answers a connection to `port` of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def _bind(probe: socket.socket, port: int) -> bool:
+    # As servers do: a port whose last connections are in TIME_WAIT is free, one with a listener is not.
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        probe.bind((LOOPBACK, port))
+    except OSError:
+        return False
+    return True
