@@ -14,6 +14,7 @@ from typing import Any
 import pika
 from pika.adapters.asyncio_connection import AsyncioConnection
 
+from callboard.broker import frames
 from callboard.broker.rabbitmq import connection_parameters
 from callboard.broker.topology import Binding, Declaration, Exchange, Queue, Topology, conflict_advice
 from callboard.errors import Unavailable
@@ -112,6 +113,8 @@ class _Link:
         self._lowest = 1
         self._pending: dict[int, tuple[asyncio.Future[None], float, str]] = {}
         self._returned: set[str] = set()
+        #: Frames of this tick, written in one go.
+        self._unsent: list[bytes] = []
         self._sweeper: asyncio.TimerHandle | None = None
         self.closed = asyncio.Event()
         self.blocked: str | None = None
@@ -172,15 +175,25 @@ class _Link:
     ) -> "asyncio.Future[None]":
         """Send one message; the future ends with its confirm or with Unavailable."""
         future: asyncio.Future[None] = self._loop.create_future()
-        properties = pika.BasicProperties(delivery_mode=2, priority=level, message_id=message_id)
-        try:
-            self._channel.basic_publish(exchange, routing_key, body, properties, mandatory=True)
-        except pika.exceptions.AMQPError as error:
-            future.set_exception(Unavailable(f"RabbitMQ: {_reason(error)}"))
+        if not self._channel.is_open:
+            future.set_exception(Unavailable(f"RabbitMQ: {self.why}"))
             return future
+        if not self._unsent:
+            self._loop.call_soon(self._write)
+        self._unsent.append(
+            frames.publish(
+                self._channel.channel_number, exchange, routing_key, body, level, message_id,
+                self._connection._body_max_length,
+            )
+        )  # fmt: skip
         self._tag += 1
         self._pending[self._tag] = (future, self._loop.time() + timeout_s, message_id)
         return future
+
+    def _write(self) -> None:
+        data, self._unsent = b"".join(self._unsent), []
+        if self._channel.is_open:
+            self._connection._output_marshaled_frames([data])
 
     def _on_confirm(self, frame: Any) -> None:
         method = frame.method
