@@ -35,7 +35,7 @@ _TYPES: Final[dict[type, str]] = {
 }
 
 
-class Data(Params, frozen=True):
+class Data(Params):
     """What `data_processing` takes."""
 
     data: Annotated[

@@ -10,7 +10,7 @@ from callboard import Params, current_run, log, progress, task
 Stage = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
-class LongRunning(Params, frozen=True):
+class LongRunning(Params):
     """What `long_running` takes."""
 
     duration: Annotated[
@@ -42,7 +42,7 @@ async def long_running(params: LongRunning) -> dict[str, Any]:
     return {"duration": params.duration, "stages": list(params.stages)}
 
 
-class Flaky(Params, frozen=True):
+class Flaky(Params):
     """What `flaky` takes."""
 
     fail_times: Annotated[

@@ -29,7 +29,7 @@ Address = Annotated[str, Meta(min_length=3, max_length=254)]  # RFC 5321, sectio
 Addresses = Annotated[list[Address], Meta(min_length=1, max_length=50)]
 
 
-class Email(Params, frozen=True):
+class Email(Params):
     """What `email_sending` takes."""
 
     to: Annotated[

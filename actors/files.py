@@ -28,7 +28,7 @@ _MARKS: Final = {
 _TEXTUAL: Final = re.compile(r"text/|application/(.*\+)?(json|xml|javascript|yaml|sql|toml)|image/svg")
 
 
-class File(Params, frozen=True):
+class File(Params):
     """What `file_processing` takes: one of the two."""
 
     filename: Annotated[

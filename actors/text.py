@@ -15,7 +15,7 @@ _NEGATIVE: Final = -0.05
 _LOADING: Final = threading.Lock()
 
 
-class ReverseText(Params, frozen=True):
+class ReverseText(Params):
     """What `reverse_text` takes."""
 
     text: Annotated[str, Meta(max_length=100_000, description="Any text.", examples=["stressed"])]
@@ -30,7 +30,7 @@ def reverse_text(params: ReverseText) -> str:
     return "".join(reversed(regex.findall(r"\X", params.text)))
 
 
-class Sentiment(Params, frozen=True):
+class Sentiment(Params):
     """What `sentiment` takes."""
 
     # VADER's time grows with the square of the length: 10,000 emoji, the worst case, take some 20 s.

@@ -23,6 +23,8 @@ KINDS: Final = {
     "bad-request": (400, "The request cannot be understood"),
     "unknown-task-type": (422, "There is no such task type"),
     "idempotency-mismatch": (422, "The Idempotency-Key belongs to another body"),
+    "file-refused": (422, "The file's name cannot be used"),
+    "file-missing": (404, "There is no such file"),
     "not-found": (404, "There is nothing at this address"),
     "method-not-allowed": (405, "This address does not support the method"),
     "conflict": (409, "The current state does not allow this"),

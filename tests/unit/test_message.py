@@ -72,7 +72,7 @@ def test_we_read_what_dramatiq_writes(parameters: dict[str, Any], options: Optio
 
 
 def test_a_message_sent_by_a_plain_dramatiq_actor_has_our_defaults() -> None:
-    plain = dramatiq.Message(
+    plain: dramatiq.Message[Any] = dramatiq.Message(
         queue_name="default", actor_name="reverse_text", args=(), kwargs={"text": "a"}, options={}
     )
     read = msgspec.json.decode(plain.encode(), type=Envelope)

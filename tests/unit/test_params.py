@@ -53,11 +53,6 @@ def test_valid_parameters_become_an_instance_with_its_defaults() -> None:
     assert order == Order(text="abc", parts=(Part(number=1),), ratio=1.0)
 
 
-def test_parameters_cannot_be_changed() -> None:
-    with pytest.raises(AttributeError):
-        Part(number=1).number = 2  # type: ignore[misc]
-
-
 def test_a_missing_field_is_named() -> None:
     assert problem({}) == FieldProblem("/parameters/text", "is required")
 

@@ -10,7 +10,7 @@ from callboard.errors import FieldProblem, ValidationFailed
 T = TypeVar("T")
 
 
-class Params(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class Params(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Base of every task type's parameters. Add checks across fields in `__post_init__`."""
 
 
