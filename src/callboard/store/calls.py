@@ -12,6 +12,7 @@ import msgspec
 
 from callboard.store.keys import Keys
 from callboard.store.scripts import Argument, Call, script, text, texts
+from callboard.tasks.ids import new_task_id
 from callboard.tasks.message import Envelope, priority_of
 from callboard.tasks.record import FIELDS, TaskRecord, from_values
 from callboard.tasks.states import State
@@ -26,6 +27,8 @@ LEASE_MS: Final = 8_000
 WORKER_TTL_S: Final = 15
 #: Starts of one attempt that may end with the worker's death.
 STARTS_ALLOWED: Final = 3
+#: Seconds it is remembered that somebody did a minute's work.
+TICK_TTL_S: Final = 3_600
 #: Log lines kept per task.
 LOG_LINES_KEPT: Final = 1_000
 
@@ -274,7 +277,8 @@ def counts(keys: Keys) -> Call[list[tuple[str, State, int]]]:
 
 def take_tick(keys: Keys, name: str, minute: int) -> Call[bool]:
     """Take a minute's work for this process; False when another scheduler has it."""
-    return Call(lambda answer: answer is not None, ["SET", keys.tick(name, minute), 1, "NX", "EX", 3600])
+    token = new_task_id()  # the same when this Call is sent twice
+    return Call(bool, [keys.prefix, keys.tick(name, minute), token, TICK_TTL_S], script("tick"))
 
 
 def trim(keys: Keys, index: str, below_id: str, after_id: str, at_most: int = 500) -> Call[tuple[str, int]]:

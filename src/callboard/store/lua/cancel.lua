@@ -11,6 +11,7 @@ if status == 'running' then
   return {'asked', status}
 end
 redis.call('HSET', key, 'status', 'cancelled', 'finished_at', NOW)
+redis.call('HDEL', key, 'started_at', 'worker') -- of an earlier attempt, which is in the history
 redis.call('ZREM', P .. 'due', id)
 move(id, known[2], known[3], status, 'cancelled')
 change(id, 's', 'cancelled', known[4] or '0', known[5] or '0', known[6] or '')

@@ -1,5 +1,5 @@
 -- Scheduled and retrying tasks whose time has come show as queued. ARGV: 2 how many at most
-local ids = redis.call('ZRANGEBYSCORE', P .. 'due', 0, NOW, 'LIMIT', 0, ARGV[2])
+local ids = redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', NOW, 'LIMIT', 0, ARGV[2])
 for _, id in ipairs(ids) do
   local key = task_key(id)
   local known = redis.call('HMGET', key, 'status', 'task_type', 'priority', 'attempts', 'progress', 'stage')

@@ -38,6 +38,15 @@ local function move(id, task_type, priority, from, to)
   end
 end
 
+-- RabbitMQ has this task's message: its Idempotency-Key answers with the first answer from now on.
+local function settle_key(id)
+  local idem = redis.call('HGET', task_key(id), 'idem')
+  if idem then
+    idem = P .. 'idem:' .. idem
+    if redis.call('HGET', idem, 'task_id') == id then redis.call('HSET', idem, 'settled', 1) end
+  end
+end
+
 local function keep(id, ttl_s)
   redis.call('EXPIRE', task_key(id), ttl_s)
   redis.call('EXPIRE', task_key(id) .. ':log', ttl_s)
