@@ -13,7 +13,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from callboard.errors import Unavailable
 from callboard.store.scripts import Call
-from callboard.store.sync import describe
+from callboard.store.sync import unavailable
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class AsyncStore:
             loop.call_soon(self._flush)
         answer = await future
         if isinstance(answer, RedisError):
-            raise Unavailable(describe(answer)) from answer
+            raise unavailable(answer) from answer
         return call.decode(answer)
 
     def _flush(self) -> None:
@@ -70,7 +70,7 @@ class AsyncStore:
         except BaseException as error:
             for _, future in batch:
                 if not future.done():
-                    future.set_exception(Unavailable(describe(error)))
+                    future.set_exception(Unavailable(f"the request was broken off: {type(error).__name__}"))
             raise
         finally:
             self._busy -= 1

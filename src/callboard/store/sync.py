@@ -1,10 +1,19 @@
 """Runs Calls with a blocking client: worker threads and the scheduler."""
 
 import logging
+import threading
 from typing import Any, TypeVar
 
 import redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import (
+    DataError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
 from callboard.errors import Unavailable
 from callboard.store.scripts import Call
@@ -15,30 +24,66 @@ logger = logging.getLogger(__name__)
 
 
 class SyncStore:
-    """Runs one Call at a time; safe to share between threads."""
+    """Runs one Call at a time per thread; safe to share between threads.
+
+    Every thread keeps one connection: taking one from redis-py's pool for each call, with its
+    liveness check and retry layers, cost a worker more than the call itself.
+    """
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
+        self._local = threading.local()
 
     def run(self, call: Call[T]) -> T:
         """Send the call and return its decoded answer; raises Unavailable when Redis cannot."""
         try:
             return call.decode(self._send(call))
         except RedisError as error:
-            raise Unavailable(describe(error)) from error
+            raise unavailable(error) from error
 
     def _send(self, call: Call[Any]) -> Any:
-        execute: Any = self._client.execute_command
         try:
-            return execute(*call.command())
+            return self._exchange(call.command())
         except NoScriptError:  # a fresh or restarted server; EVAL makes it known
-            return execute(*call.full_command())
+            return self._exchange(call.full_command())
+
+    def _exchange(self, command: list[Any]) -> Any:
+        """Send one command on this thread's connection; a broken one is made anew, once."""
+        connection: Any = getattr(self._local, "connection", None)
+        if connection is not None:
+            try:
+                return self._on(connection, command)
+            except RedisConnectionError:
+                pass  # it was cut while it was idle; calls are safe to send twice
+        connection = self._local.connection = self._client.connection_pool.make_connection()
+        return self._on(connection, command)
+
+    def _on(self, connection: Any, command: list[Any]) -> Any:
+        try:
+            connection.send_command(*command, check_health=False)
+            return connection.read_response()
+        except ResponseError:
+            raise
+        except BaseException:  # an answer that comes later must not be taken for the next one
+            self._local.connection = None
+            connection.disconnect()
+            raise
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
 
-def describe(error: BaseException) -> str:
-    """Return a sentence about a Redis error that holds no data."""
-    return f"Redis did not answer as it should: {type(error).__name__}: {str(error)[:200]}"
+#: First words of replies that say "not now" rather than "this is wrong".
+_NOT_NOW = ("OOM", "MISCONF", "LOADING", "READONLY", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "TRYAGAIN")
+
+
+def unavailable(error: RedisError) -> Exception:
+    """Return Unavailable when Redis cannot serve now; a reply that names a bug of ours stays itself."""
+    if isinstance(error, ResponseError) and not isinstance(error, RedisConnectionError):
+        transient = str(error).startswith(_NOT_NOW) or isinstance(error, (OutOfMemoryError, ReadOnlyError))
+        if not transient:
+            return error
+    elif isinstance(error, DataError):
+        return error
+    return Unavailable(f"Redis cannot serve now: {type(error).__name__}: {str(error)[:200]}")

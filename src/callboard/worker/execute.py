@@ -8,13 +8,14 @@ nothing is swallowed and the ack comes only after this returns. See docs/decisio
 import logging
 import random
 from dataclasses import dataclass, field
-from typing import Any
+from inspect import iscoroutinefunction
+from typing import Any, Final
 
 import dramatiq
 import msgspec
 from dramatiq.asyncio import async_to_sync
 from dramatiq.broker import MessageProxy
-from inspect import iscoroutinefunction
+from dramatiq.errors import BrokerConnectionError
 
 from callboard.errors import ValidationFailed
 from callboard.store import calls
@@ -34,6 +35,9 @@ from callboard.worker.report import Flusher, RunReporter
 from callboard.worker.running import ActiveRun, Running
 
 logger = logging.getLogger(__name__)
+
+#: Milliseconds until a message is offered again that could not be handled for an unexpected reason.
+PUT_OFF_MS: Final = 30_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +70,18 @@ class Executor:
             self._decline(claim, message, options)
         except Abandoned:
             message.abandoned = True  # type: ignore[attr-defined]
+        except Ended:
+            raise
+        except Exception:  # a bug of ours or an answer nobody expected: the task must not be lost by it
+            logger.exception("task %s could not be handled; it comes again in 30 s", message.message_id)
+            self._put_off(message)
         raise Ended
+
+    def _put_off(self, message: MessageProxy) -> None:
+        try:
+            self.outlet.enqueue(message._message, delay=PUT_OFF_MS)
+        except BrokerConnectionError:
+            message.abandoned = True  # type: ignore[attr-defined]
 
     def _claim(
         self, task_type: TaskType, message: MessageProxy, options: Options, parameters: dict[str, Any]

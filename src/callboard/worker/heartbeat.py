@@ -40,7 +40,7 @@ class Heartbeat(threading.Thread):
             "threads": threads,
             "started_at": int(time.time() * 1000),
         }
-        self._stop = threading.Event()
+        self._stopping = threading.Event()
 
     def run(self) -> None:
         """Beat until stopped; an unreachable Redis is said once."""
@@ -53,7 +53,7 @@ class Heartbeat(threading.Thread):
                 if not told:
                     logger.warning("no heartbeat could be written, trying on: %s", error)
                     told = True
-            if self._stop.wait(BEAT_S):
+            if self._stopping.wait(BEAT_S):
                 return
 
     def beat(self) -> None:
@@ -74,7 +74,7 @@ class Heartbeat(threading.Thread):
 
     def stop(self) -> None:
         """Beat no more; leaves the list of workers (best effort)."""
-        self._stop.set()
+        self._stopping.set()
         self.join(timeout=5)
         try:
             self._store.run(calls.gone(self._keys, self._worker))

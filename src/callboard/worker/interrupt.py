@@ -92,15 +92,15 @@ class Watch(threading.Thread):
     def __init__(self, guards: Callable[[], list[Any]]) -> None:
         super().__init__(name="time limits", daemon=True)
         self._guards = guards
-        self._stop = threading.Event()
+        self._stopping = threading.Event()
 
     def run(self) -> None:
         """Look every 100 ms until stopped."""
-        while not self._stop.wait(WATCH_S):
+        while not self._stopping.wait(WATCH_S):
             now = time.monotonic()
             for guard in self._guards():
                 guard.check(now)
 
     def stop(self) -> None:
         """End the thread soon."""
-        self._stop.set()
+        self._stopping.set()
