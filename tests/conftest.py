@@ -13,7 +13,7 @@ from tests.servers import running_rabbitmq, running_redis
 
 
 def pytest_configure() -> None:
-    """End the run in order on SIGTERM too (`timeout`, a cancelled CI job), so that no server is left behind."""
+    """End the run in order on SIGTERM too (`timeout`, a cancelled CI job), so that no server is left."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

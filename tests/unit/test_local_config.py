@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from callboard.errors import SettingsError
 from callboard.local import stack
 from callboard.local.ports import free_ports, is_free
 from callboard.local.process import LocalServerError, wait_until
@@ -17,7 +18,7 @@ from callboard.local.supervisor import Program, Supervisor
 
 @pytest.fixture(autouse=True)
 def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put programs of the servers' names on PATH, laid out as Debian does, so that none has to be installed."""
+    """Put programs of the servers' names on PATH, laid out as on Debian, so that none must be installed."""
     usr = tmp_path / "usr"
     for name in ("sbin/rabbitmq-server", "lib/rabbitmq/bin/rabbitmq-server", "sbin/epmd", "sbin/erl"):
         _script(usr / name, "exit 1")
@@ -153,7 +154,7 @@ def test_a_port_with_a_listener_is_not_free() -> None:
 
 
 def test_waiting_ends_at_its_deadline_and_says_for_what() -> None:
-    with pytest.raises(LocalServerError, match="the moon is full: not so after 0.05 s"):
+    with pytest.raises(LocalServerError, match=r"the moon is full: not so after 0\.05 s"):
         wait_until(lambda: False, timeout_s=0.05, what="the moon is full", every_s=0.01)
 
 
@@ -190,24 +191,23 @@ def test_a_socket_path_too_long_for_the_kernel_moves_to_a_short_one(tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["PORT", "RABBITMQ_PORT", "REDIS_PORT"])
-def test_the_stack_names_the_variable_of_a_port_that_is_taken(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_stack_names_the_variable_of_a_port_that_is_taken(name: str, tmp_path: Path) -> None:
     (port,) = free_ports(1)
-    with _listening(port):
-        code = stack.main({f"CALLBOARD_{name}": str(port)}, root=tmp_path)
-    assert code == 1
-    assert f"port {port} is taken; choose another one, e.g. CALLBOARD_{name}=" in capsys.readouterr().err
+    with (
+        _listening(port),
+        pytest.raises(
+            SettingsError, match=f"port {port} is taken; choose another one, e.g. CALLBOARD_{name}="
+        ),
+    ):
+        stack.run({f"CALLBOARD_{name}": str(port)}, root=tmp_path)
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("WORKERS", "0"), ("WORKERS", "many"), ("PORT", "70000"), ("DRAIN_TIMEOUT", "soon")]
 )
-def test_the_stack_names_a_setting_that_makes_no_sense(
-    name: str, value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert stack.main({f"CALLBOARD_{name}": value}, root=tmp_path) == 1
-    assert f"CALLBOARD_{name}: '{value}'" in capsys.readouterr().err
+def test_the_stack_names_a_setting_that_makes_no_sense(name: str, value: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=f"CALLBOARD_{name}: '{value}'"):
+        stack.run({f"CALLBOARD_{name}": value}, root=tmp_path)
 
 
 def _listening(port: int) -> socket.socket:

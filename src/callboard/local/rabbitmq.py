@@ -1,7 +1,7 @@
 """A private RabbitMQ node on loopback, beside whatever other nodes this machine has.
 
-Nothing of it is shared: own node name, Erlang cookie, data, and own epmd (Erlang's port mapper, otherwise one for
-the machine, which stays behind). Works with RabbitMQ 3.10 (Debian 12) and 4.x; the variables are those of
+Nothing of it is shared: own node name, Erlang cookie, data, and own epmd (Erlang's port mapper, otherwise one
+for the machine, which stays behind). Works with RabbitMQ 3.10 (Debian 12) and 4.x; the variables are those of
 rabbitmq.com/docs/configure and of the scripts rabbitmq-env and rabbitmq-server of both.
 """
 

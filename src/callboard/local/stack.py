@@ -14,7 +14,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Final
 
-from callboard.errors import CallboardError, SettingsError
+from callboard.errors import SettingsError
 from callboard.local.foreground import StopSignals, only_one
 from callboard.local.ports import accepts, is_free
 from callboard.local.process import LocalServerError, find_program, private_folder, write_private
@@ -49,27 +49,24 @@ def app_programs(settings: Settings, workers: int) -> list[Program]:
     ]
 
 
-def main(env: Mapping[str, str], *, root: Path | None = None, programs: ListPrograms = app_programs) -> int:
+def run(env: Mapping[str, str], *, root: Path | None = None, programs: ListPrograms = app_programs) -> int:
     """Run the stack of the checkout `root` (None: the current folder) until SIGINT or SIGTERM.
 
-    `env` is the environment, of which the CALLBOARD_* settings apply. Returns the exit code: 0 after an
-    orderly stop, 1 after an error, which is printed.
+    `env` is the environment, of which the CALLBOARD_* settings apply. Returns the exit code after an orderly
+    stop, 0. Raises SettingsError, or LocalServerError when something does not start or the supervisor ends.
     """
     with StopSignals() as signals:
         try:
-            _stack(dict(env), (root or Path.cwd()).resolve(), programs, signals)
+            _run(dict(env), (root or Path.cwd()).resolve(), programs, signals)
         except KeyboardInterrupt:
             _say("stopped")
-            return 0
-        except CallboardError as error:
-            print(f"callboard: {error}", file=sys.stderr)
-    return 1
+    return 0
 
 
-def _stack(env: dict[str, str], root: Path, programs: ListPrograms, signals: StopSignals) -> None:
-    run = private_folder(root / ".run")
-    with only_one(run / "lock") as lock:
-        settings_file = run / "env"
+def _run(env: dict[str, str], root: Path, programs: ListPrograms, signals: StopSignals) -> None:
+    folder = private_folder(root / ".run")
+    with only_one(folder / "lock") as lock:
+        settings_file = folder / "env"
         settings_file.unlink(missing_ok=True)  # of a stack that was killed
         workers = _number(env, "WORKERS", high=64) or 2
         rabbitmq_port = _free(env, "RABBITMQ_PORT")
@@ -81,8 +78,8 @@ def _stack(env: dict[str, str], root: Path, programs: ListPrograms, signals: Sto
         env |= {f"{PREFIX}HOST": settings.host, f"{PREFIX}PORT": str(settings.port)}
         _free(env, "PORT")
         _install_servers(root)
-        rabbitmq = RabbitNode(run / "rabbitmq", rabbitmq_port)
-        redis = RedisServer(run / "redis", redis_port)
+        rabbitmq = RabbitNode(folder / "rabbitmq", rabbitmq_port)
+        redis = RedisServer(folder / "redis", redis_port)
         env |= {
             f"{PREFIX}BROKER_URL": rabbitmq.url,
             f"{PREFIX}REDIS_URL": redis.url,
@@ -92,7 +89,7 @@ def _stack(env: dict[str, str], root: Path, programs: ListPrograms, signals: Sto
         }
         settings = from_env(env)
         apps = programs(settings, workers)
-        supervisor = Supervisor(run, [*_servers(rabbitmq, redis), *apps], cwd=root)
+        supervisor = Supervisor(folder, [*_servers(rabbitmq, redis), *apps], cwd=root)
         try:
             supervisor.start(env | {"PYTHONUNBUFFERED": "1"}, keep_open=lock)
             _start_all(supervisor, rabbitmq, redis, apps, settings)

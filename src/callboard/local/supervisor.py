@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -111,6 +112,7 @@ class Supervisor:
         process = self._processes(name)[0]
 
         def ready() -> bool:
+            self.watch()
             if check():
                 return True
             pids.add(self._call("getProcessInfo", process)["pid"])
@@ -127,10 +129,10 @@ class Supervisor:
     def watch(self) -> bool:
         """Note which processes there are, for `stop`; tell whether supervisord still lives."""
         if self._child is not None and self.alive:
-            try:
-                self._below = set(psutil.Process(self._child.pid).children(recursive=True))
-            except psutil.NoSuchProcess:
-                return False
+            # Added to what is known: when supervisord is being killed this very moment there are none to see.
+            known = {process for process in self._below if process.is_running()}
+            with suppress(psutil.NoSuchProcess):
+                self._below = known | set(psutil.Process(self._child.pid).children(recursive=True))
         return self.alive
 
     def stop(self, hurry: Callable[[], bool]) -> None:
@@ -225,7 +227,7 @@ class Supervisor:
     def _answers(self) -> bool:
         try:
             return bool(self._call("getState")["statename"] == "RUNNING")
-        except OSError:
+        except LocalServerError:
             return False
 
     def _call(self, method: str, *args: object) -> Any:
@@ -233,8 +235,8 @@ class Supervisor:
         with ServerProxy("http://localhost", transport=transport) as proxy:
             try:
                 return getattr(proxy.supervisor, method)(*args)
-            except Fault as error:
-                raise LocalServerError(f"supervisord: {method} {args}: {error.faultString}") from error
+            except (Fault, OSError) as error:
+                raise LocalServerError(f"supervisord: {method} {args}: {error}") from error
 
 
 class _Raw(str):
