@@ -1,0 +1,94 @@
+"""The measures: each returns rounds of figures, both sides of a comparison in turn within one run."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.rig import ROOT, Rig, free_port, get, get_json, wait_for, wrk
+
+ONE = '{"task_type":"noop","parameters":{}}'
+SUBMITTED = 100
+
+
+def submit_rps(rig: Rig, rounds: int, say: Callable[[str], None]) -> dict[str, list[float]]:
+    """Measure POST /api/tasks a second, wrk with 32 connections, against blocking confirms."""
+    ours, plain = [], []
+    peer_port = free_port()
+    env = rig.environment(free_port())
+    with rig.callboard_web(env) as address, rig.plain_dramatiq(peer_port) as peer:
+        for number in range(rounds):
+            ours.append(wrk(address, ONE))
+            plain.append(wrk(peer, ONE))
+            say(f"round {number + 1}: callboard {ours[-1]:,.0f}/s, plain dramatiq {plain[-1]:,.0f}/s")
+    return {"callboard": ours, "plain_dramatiq": plain}
+
+
+def batch_submit_tps(rig: Rig, rounds: int, say: Callable[[str], None]) -> dict[str, list[float]]:
+    """Measure tasks a second through POST /api/tasks/batch, 100 in one body, 4 connections."""
+    body = '{"tasks":[' + ",".join([ONE] * SUBMITTED) + "]}"
+    found = []
+    with rig.callboard_web(rig.environment(free_port())) as address:
+        for number in range(rounds):
+            found.append(SUBMITTED * wrk(address, body, path="/api/tasks/batch", connections=4))
+            say(f"round {number + 1}: {found[-1]:,.0f} tasks/s")
+    return {"callboard": found}
+
+
+def work_tps(rig: Rig, rounds: int, say: Callable[[str], None]) -> dict[str, list[float]]:
+    """Measure no-op tasks a second of two worker processes working off a backlog, all recorded."""
+    found = []
+    for number in range(rounds):
+        env = rig.environment(free_port())
+        with rig.callboard_web(env) as address:
+            wrk(address, ONE, seconds=4)
+            total = _counts(address)["queued"]
+            begun = time.perf_counter()
+            with (
+                rig.process("worker1", "callboard", "worker", env=env),
+                rig.process("worker2", "callboard", "worker", env=env),
+            ):
+                wait_for(lambda: _counts(address)["succeeded"] >= total // 10, "the workers run")
+                first, since = _counts(address)["succeeded"], time.perf_counter()
+                wait_for(lambda: _counts(address)["succeeded"] == total, "all tasks are done", 120)
+                ended = time.perf_counter()
+        found.append((total - first) / (ended - since))
+        say(f"round {number + 1}: {found[-1]:,.0f}/s ({total} tasks, start-up took {since - begun:.1f} s)")
+    return {"callboard": found}
+
+
+def embedded_ready_s(rig: Rig, rounds: int, say: Callable[[str], None]) -> dict[str, list[float]]:
+    """Measure seconds from `callboard run` to its first answer."""
+    found = []
+    for number in range(rounds):
+        port = free_port()
+        begun = time.perf_counter()
+        child = subprocess.Popen(
+            [sys.executable, "-m", "callboard", "run"],
+            env={**rig.environment(port), "CALLBOARD_ACTORS": "actors"},
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            wait_for(lambda port=port: get(f"http://127.0.0.1:{port}/readyz") == 200, "it answers")
+            found.append(time.perf_counter() - begun)
+        finally:
+            child.terminate()
+            child.wait(timeout=30)
+        say(f"round {number + 1}: {found[-1]:.2f} s")
+    return {"callboard": found}
+
+
+def _counts(address: str) -> Any:
+    return get_json(f"{address}/api/stats")["counts"]
+
+
+#: name → (measure, unit, which direction is better)
+MEASURES = {
+    "submit_rps": (submit_rps, "1/s", "higher"),
+    "batch_submit_tps": (batch_submit_tps, "1/s", "higher"),
+    "work_tps": (work_tps, "1/s", "higher"),
+    "embedded_ready_s": (embedded_ready_s, "s", "lower"),
+}

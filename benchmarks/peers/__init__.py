@@ -1,0 +1,1 @@
+"""The other side of every comparison, configured as its own documentation advises."""
