@@ -114,9 +114,7 @@ def worker(settings: Settings, queues: list[str] | None = None, made: Parts | No
         outlet=made.broker,
         keys=made.keys,
         worker=name,
-        resources=Resources(
-            smtp_url=settings.smtp_url, mail_from=settings.mail_from, files=files(settings)
-        ),
+        resources=Resources(smtp_url=settings.smtp_url, mail_from=settings.mail_from, files=files(settings)),
         running=running,
         flusher=flusher,
         insist=insist,
@@ -245,9 +243,7 @@ def service(settings: Settings) -> Service:
     if settings.embedded:
         made = parts(settings)
         registry = made.registry
-        actors = declare_ticks(
-            made.broker, made.store, keys, Trimmer(made.store, keys, settings.result_ttl)
-        )
+        actors = declare_ticks(made.broker, made.store, keys, Trimmer(made.store, keys, settings.result_ttl))
         process = worker(settings, made=made)
         assert process.loop.consumer_whitelist is not None  # noqa: S101 - set by worker()
         process.loop.consumer_whitelist.add(PERIODIC)

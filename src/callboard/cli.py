@@ -82,8 +82,8 @@ def _serve(settings: Settings) -> int:
 def _with_servers(settings: Settings, command: str) -> Settings:
     if settings.embedded:
         raise CallboardError(
-            f"`callboard {command}` needs CALLBOARD_BROKER_URL (amqp://…) and CALLBOARD_REDIS_URL (redis://…); "
-            "`callboard run` works without servers, `make stack` starts them"
+            f"`callboard {command}` needs CALLBOARD_BROKER_URL (amqp://…) and CALLBOARD_REDIS_URL "
+            "(redis://…); `callboard run` works without servers, `make stack` starts them"
         )
     return settings
 

@@ -66,7 +66,8 @@ class Files:
         if max_upload_bytes < 1:
             raise ValueError(f"max_upload_bytes must be 1 or more, not {max_upload_bytes}")
         self._place: Place = place_of(url)
-        self._max_upload_bytes = max_upload_bytes
+        #: Bytes one upload may have.
+        self.max_upload_bytes = max_upload_bytes
 
     def __repr__(self) -> str:
         return f"Files({self._place})"
@@ -116,7 +117,7 @@ class Files:
             _label(filename),
             self._place.write(self._place.locate(name)),
             lambda: self._place.write(self._place.locate(name + ".json")),
-            self._max_upload_bytes,
+            self.max_upload_bytes,
         )
 
     def _find(self, name: str) -> tuple[str, int]:

@@ -157,7 +157,7 @@ class Submitter:
         if created.kind == "replay":
             return Submitted(created.task_id, None, created.answer)
         if created.kind == "in_flight":
-            raise Conflict("the first request with this Idempotency-Key is still under way; try again shortly")
+            raise Conflict("the first request with this Idempotency-Key is still under way; try again soon")
         if created.kind == "mismatch":
             raise IdempotencyMismatch("this Idempotency-Key was used with another body; use a new key")
         await self._publish(record)

@@ -106,13 +106,13 @@ class _EmbeddedConsumer(Consumer):
     def ack(self, message: MessageProxy) -> None:
         """Finish a message; an abandoned one stays held until the consumer closes."""
         assert isinstance(message, _EmbeddedMessage)  # noqa: S101 - only ours come here
-        if not message.abandoned and self._held.pop(message.number, None):
+        if not message.abandoned and self._held.pop(message.number, None) is not None:
             self._slots.release()
 
     def nack(self, message: MessageProxy) -> None:
         """Finish a message and keep a copy among the dead letters."""
         assert isinstance(message, _EmbeddedMessage)  # noqa: S101
-        if entry := self._held.pop(message.number, None):
+        if (entry := self._held.pop(message.number, None)) is not None:
             self._broker.dead[self._queue_name].append(entry[2])
             self._slots.release()
 

@@ -207,7 +207,7 @@ class _Link:
                 entry[0].set_exception(Unavailable("RabbitMQ refused the message"))
             elif self._returned and entry[2] in self._returned:
                 self._returned.discard(entry[2])
-                entry[0].set_exception(Unavailable("RabbitMQ has no queue for the message; declaring it again"))
+                entry[0].set_exception(Unavailable("RabbitMQ has lost the queue; declaring it again"))
                 self.close()
             else:
                 entry[0].set_result(None)

@@ -165,7 +165,7 @@ class SafeConsumer(_RabbitmqConsumer):
             logger.error("dead-lettering an undecodable message of %d bytes", len(body))
             self._nack(method.delivery_tag)
             return None
-        message = _RabbitmqMessage(method.redelivered, method.delivery_tag, decoded)
+        message: Any = _RabbitmqMessage(method.redelivered, method.delivery_tag, decoded)
         message.consumer = self
         self.known_tags.add(method.delivery_tag)
         return message

@@ -59,7 +59,7 @@ class Watcher:
 class Hub:
     """Spreads one subscription over many watchers; for one event loop."""
 
-    def __init__(self, client: "Redis[bytes]", prefix: str) -> None:
+    def __init__(self, client: Redis, prefix: str) -> None:
         self._client = client
         self._prefix = prefix
         self._watchers: defaultdict[str, set[Watcher]] = defaultdict(set)

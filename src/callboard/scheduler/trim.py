@@ -17,7 +17,9 @@ logger = logging.getLogger(__name__)
 class Trimmer:
     """Walks the indexes; a record can only have expired when it is older than RESULT_TTL."""
 
-    def __init__(self, store: Store, keys: Keys, result_ttl_s: int, clock: Callable[[], int] = now_ms) -> None:
+    def __init__(
+        self, store: Store, keys: Keys, result_ttl_s: int, clock: Callable[[], int] = now_ms
+    ) -> None:
         self._store = store
         self._keys = keys
         self._result_ttl_s = result_ttl_s

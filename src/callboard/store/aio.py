@@ -28,7 +28,7 @@ LANES = 2
 class AsyncStore:
     """Runs Calls on one event loop; not to be shared between loops."""
 
-    def __init__(self, client: "Redis[bytes]") -> None:
+    def __init__(self, client: Redis) -> None:
         self._client = client
         self._waiting: list[tuple[Call[Any], asyncio.Future[Any]]] = []
         self._busy = 0

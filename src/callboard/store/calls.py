@@ -185,9 +185,7 @@ def report(
     flat: list[str | bytes | int] = []
     for line in lines:
         flat += (line.level, line.at_ms, msgspec.json.encode(line.message))
-    return Call(
-        text, [keys.prefix, task_id, run, fraction, stage, LOG_LINES_KEPT, *flat], script("report")
-    )
+    return Call(text, [keys.prefix, task_id, run, fraction, stage, LOG_LINES_KEPT, *flat], script("report"))
 
 
 def beat(

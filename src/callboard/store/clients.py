@@ -25,7 +25,7 @@ _OPTIONS: Final[dict[str, Any]] = {
 
 @functools.cache
 def _memory_server() -> Any:
-    import fakeredis  # noqa: PLC0415 - only embedded mode needs it
+    import fakeredis
 
     return fakeredis.FakeServer()
 
@@ -33,7 +33,7 @@ def _memory_server() -> Any:
 def sync_client(url: str) -> redis.Redis:
     """Return a blocking client; a broken connection is tried once more at once, then an error."""
     if url.startswith("memory://"):
-        import fakeredis  # noqa: PLC0415
+        import fakeredis
 
         return fakeredis.FakeRedis(server=_memory_server())
     return redis.Redis.from_url(
@@ -41,10 +41,10 @@ def sync_client(url: str) -> redis.Redis:
     )
 
 
-def async_client(url: str) -> "redis_asyncio.Redis[bytes]":
+def async_client(url: str) -> redis_asyncio.Redis:
     """Return an asyncio client with the same behaviour."""
     if url.startswith("memory://"):
-        import fakeredis  # noqa: PLC0415
+        import fakeredis
 
         return fakeredis.FakeAsyncRedis(server=_memory_server())
     return redis_asyncio.Redis.from_url(

@@ -8,15 +8,17 @@ build the same names from the prefix (prelude.lua); a test compares the two.
 | `all` | sorted set | every task id, score 0: sorted by creation (UUIDv7) | trimmed |
 | `idx:{type}:{priority}:{status}` | sorted set | the ids in that state | trimmed |
 | `tag:{tag}` | sorted set | the ids with that tag | trimmed |
-| `types`, `tags` | set, sorted set | the types and tags that have indexes | trimmed |
+| `types` | set | the types that have indexes | as long as the installation |
+| `tags` | sorted set | the tags that have indexes | trimmed |
 | `due` | sorted set | scheduled and retrying ids by due time (ms) | until due |
 | `outbox` | sorted set | ids whose message is not confirmed yet, by time (ms) | until confirmed |
 | `idem:{key}` | hash | first answer to an Idempotency-Key | 24 h |
 | `worker:{id}` | hash | a worker's heartbeat | 15 s |
 | `workers` | sorted set | worker ids by last heartbeat (ms) | trimmed |
-| `stats:{minute}` | hash | counts and histograms of that minute, by type | 24 h |
+| `stats:{minute}` | hash | counts and histograms of that minute, by type | 25 h |
 | `tick:{name}:{minute}` | string | that somebody did that minute's work | 1 h |
 | channels `task:{id}:updates`, `task_updates` | | every event as JSON | |
+| channel `cancel_requests` | | the ids of running tasks that are asked to stop | |
 """
 
 from dataclasses import dataclass

@@ -39,7 +39,9 @@ class Page:
     next: str | None = None
 
 
-def page(keys: Keys, wanted: Filter, known_types: Sequence[str], limit: int, cursor: str | None) -> Call[Page]:
+def page(
+    keys: Keys, wanted: Filter, known_types: Sequence[str], limit: int, cursor: str | None
+) -> Call[Page]:
     """Read one page.
 
     Args:
@@ -110,7 +112,7 @@ def _decode_cursor(cursor: str) -> str:
         raw = ""
     task_id = "-".join((raw[:8], raw[8:12], raw[12:16], raw[16:20], raw[20:]))
     if not is_task_id(task_id):
-        detail = "is no cursor of this service; take it from the last page's \"next\""
+        detail = 'is no cursor of this service; take it from the last page\'s "next"'
         raise ValidationFailed([FieldProblem("/cursor", detail)])
     return task_id
 

@@ -75,7 +75,17 @@ class SyncStore:
 
 
 #: First words of replies that say "not now" rather than "this is wrong".
-_NOT_NOW = ("OOM", "MISCONF", "LOADING", "READONLY", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "TRYAGAIN")
+_NOT_NOW = (
+    "OOM",
+    "MISCONF",
+    "LOADING",
+    "READONLY",
+    "NOREPLICAS",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "BUSY",
+    "TRYAGAIN",
+)
 
 
 def unavailable(error: RedisError) -> Exception:

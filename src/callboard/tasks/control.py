@@ -1,11 +1,11 @@
 """What a task may raise to steer its own end; anything else it raises is retried by policy."""
 
 
-class Permanent(Exception):  # noqa: N818 - an instruction, read as `raise Permanent(...)`
+class Permanent(Exception):
     """Fail now; trying again would not help."""
 
 
-class Retry(Exception):  # noqa: N818 - an instruction, read as `raise Retry(after=30)`
+class Retry(Exception):
     """Run again after `after` seconds; it is no error and does not use up a retry's budget.
 
     The number of such retries is bounded by the task's own sense: use it for "not ready yet".

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from callboard.tasks.states import Priority, State, TERMINAL
+from callboard.tasks.states import TERMINAL, Priority, State
 from callboard.tasks.times import to_rfc3339
 
 _NULL: Final = msgspec.Raw(b"null")

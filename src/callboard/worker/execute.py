@@ -67,7 +67,7 @@ class Executor:
             claim = self._claim(task_type, message, options, parameters)
             if claim.kind == "run":
                 return self._run(task_type, message, options, parameters, claim)
-            self._decline(claim, message, options)
+            self._decline(claim, message)
         except Abandoned:
             message.abandoned = True  # type: ignore[attr-defined]
         except Ended:
@@ -108,11 +108,11 @@ class Executor:
         )
         return self.insist.on(lambda: self.store.run(rebuild), "claim", task_id)
 
-    def _decline(self, claim: calls.Claim, message: MessageProxy, options: Options) -> None:
+    def _decline(self, claim: calls.Claim, message: MessageProxy) -> None:
         if claim.kind == "poison":
             error = {"type": "WorkerLost", "message": f"worker lost {claim.why} times", "traceback": None}
             failed = Outcome(state=State.FAILED, error=msgspec.json.encode(error))
-            self._record(claim, message, options, failed, None)
+            self._record(claim, message, failed, None)
         elif claim.kind in ("busy", "early"):
             # Another worker may still be alive with it, or RabbitMQ was early: look again later.
             again = message._message.copy()
@@ -150,7 +150,7 @@ class Executor:
             except BaseException as error:  # noqa: BLE001 - whatever a task raises is an outcome
                 ended = outcome.of_error(error, task_type, claim.attempt, claim.attempt_limit, self.rng)
                 _log_failure(error, ended, message, claim)
-            self._record(claim, message, options, ended, reporter)
+            self._record(claim, message, ended, reporter)
         finally:
             self.flusher.forget(reporter)
             self.running.leave(active, failed=ended is None or ended.state is State.FAILED)
@@ -162,7 +162,6 @@ class Executor:
         self,
         claim: calls.Claim,
         message: MessageProxy,
-        options: Options,
         ended: Outcome,
         reporter: RunReporter | None,
     ) -> None:
@@ -171,7 +170,9 @@ class Executor:
         due_ms: int | None = None
         if ended.state is State.RETRYING:
             due_ms = now_ms() + ended.delay_ms
-            again = message._message.copy(options={"attempt": claim.attempt, "due_ms": due_ms, "passed_on": 0})
+            again = message._message.copy(
+                options={"attempt": claim.attempt, "due_ms": due_ms, "passed_on": 0}
+            )
             self.insist.on(lambda: self.outlet.enqueue(again, delay=ended.delay_ms), "retry", task_id)
         elif ended.state is State.FAILED:
             dead = message._message.copy(options={"attempt": claim.attempt})

@@ -25,7 +25,7 @@ class Ended(Retry):
     """
 
 
-class Abandoned(Exception):  # noqa: N818 - a signal, caught in execute.py
+class Abandoned(Exception):
     """The process stops before the work could be recorded: the message must stay un-acked."""
 
 

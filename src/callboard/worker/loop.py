@@ -24,7 +24,9 @@ PASS_ON_MOST: Final = 720
 class PriorityWorker(dramatiq.Worker):
     """The loop of a worker process."""
 
-    def __init__(self, broker: dramatiq.Broker, unknown: "Unknown", *, queues: set[str] | None, threads: int) -> None:
+    def __init__(
+        self, broker: dramatiq.Broker, unknown: "Unknown", *, queues: set[str] | None, threads: int
+    ) -> None:
         super().__init__(broker, queues=queues, worker_threads=threads, worker_timeout=500)
         # With dramatiq's 2 × threads, local low tasks stood before an urgent one: p50 102 ms
         # instead of 52 ms at 100 ms tasks (speed.md).

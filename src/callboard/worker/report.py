@@ -87,8 +87,8 @@ class RunReporter:
             return self._store.run(calls.report(self._keys, self._task_id, self._run, progress, lines))
         except Unavailable:
             with self._lock:
-                self._progress = self._progress or progress
-                self._lines.extendleft(reversed(lines[len(self._lines) :]))
+                self._progress = progress if self._progress is None else self._progress
+                self._lines = deque([*lines, *self._lines], maxlen=calls.LOG_LINES_KEPT)
             return "lost"
 
     def take_progress(self) -> tuple[float, str] | None:
