@@ -76,8 +76,8 @@ def _table(rows: list[dict[str, Any]]) -> str:
         peers = ", ".join(f"{name} {side['median']:,.4g}" for name, side in row["peers"].items()) or "-"
         ratio = ", ".join(f"{value}" for value in row["ratio"].values()) or "-"
         lines.append(
-            f"| {row['name']} | {row['unit']} | {ours['median']:,.5g} ({ours['min']:,.5g} to {ours['max']:,.5g}) "
-            f"| {peers} | {ratio} |"
+            f"| {row['name']} | {row['unit']} "
+            f"| {ours['median']:,.5g} ({ours['min']:,.5g} to {ours['max']:,.5g}) | {peers} | {ratio} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -144,12 +144,13 @@ class SafeConsumer(_RabbitmqConsumer):
     """
 
     def __init__(self, broker: WorkerBroker, queue_name: str, prefetch: int, timeout: int) -> None:
-        super().__init__(broker, broker.topology.work_queue(queue_name), prefetch, timeout)
+        physical = broker.topology.work_queue(queue_name)
+        super().__init__(broker, physical, prefetch, timeout)  # type: ignore[no-untyped-call]
         self._family = queue_name
         self._done: deque[int] = deque()
         self._lock = threading.Lock()
 
-    def __next__(self) -> "_RabbitmqMessage | None":
+    def __next__(self) -> Any:
         """Return the next message, or None when the timeout passed without one."""
         try:
             method, _, body = next(self.iterator)
@@ -163,7 +164,7 @@ class SafeConsumer(_RabbitmqConsumer):
             decoded = dramatiq.Message.decode(body)
         except DecodeError:
             logger.error("dead-lettering an undecodable message of %d bytes", len(body))
-            self._nack(method.delivery_tag)
+            self._nack(method.delivery_tag)  # type: ignore[no-untyped-call]
             return None
         message: Any = _RabbitmqMessage(method.redelivered, method.delivery_tag, decoded)
         message.consumer = self
@@ -190,13 +191,13 @@ class SafeConsumer(_RabbitmqConsumer):
     def nack(self, message: Any) -> None:
         """Reject a message of this consumer to the dead-letter queue."""
         if message.consumer is self:
-            super().nack(message)
+            super().nack(message)  # type: ignore[no-untyped-call]
 
     def _send_acks(self) -> None:
         with self._lock:
             tags = list(self._done)
             self._done.clear()
-        raw = self.channel._impl
+        raw: Any = self.channel._impl  # type: ignore[attr-defined]
         for tag in tags[:-1]:  # BlockingChannel.basic_ack would flush each one
             raw.basic_ack(delivery_tag=tag)
         self.channel.basic_ack(tags[-1])

@@ -86,10 +86,15 @@ class RunReporter:
         try:
             return self._store.run(calls.report(self._keys, self._task_id, self._run, progress, lines))
         except Unavailable:
-            with self._lock:
-                self._progress = progress if self._progress is None else self._progress
-                self._lines = deque([*lines, *self._lines], maxlen=calls.LOG_LINES_KEPT)
+            self._keep(progress, lines)
             return "lost"
+
+    def _keep(self, progress: tuple[float, str] | None, lines: list[calls.LogLine]) -> None:
+        """Put back what could not be written, before what has come since."""
+        with self._lock:
+            if self._progress is None:
+                self._progress = progress
+            self._lines = deque([*lines, *self._lines], maxlen=calls.LOG_LINES_KEPT)
 
     def take_progress(self) -> tuple[float, str] | None:
         """Return the progress that is not written yet and forget it: the end of the run takes it."""
