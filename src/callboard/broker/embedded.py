@@ -45,13 +45,17 @@ class EmbeddedBroker(StubBroker):
         """Put a message into its queue, now or after `delay` milliseconds."""
         if "broker_priority" not in message.options:
             message = message.copy(options={"broker_priority": Priority.NORMAL.level})
+        self.declare_queue(message.queue_name)
         self.emit_before("enqueue", message, delay)
         self.publish(message.queue_name, message.encode(), message.options["broker_priority"], delay or 0)
         self.emit_after("enqueue", message, delay)
         return message
 
     def publish(self, queue_name: str, body: bytes, level: int, delay_ms: int) -> None:
-        """Put an encoded message into a queue; safe from any thread, never blocks."""
+        """Put an encoded message into a queue; safe from any thread, never blocks.
+
+        Raises dramatiq's QueueNotFound.
+        """
         if queue_name not in self.queues:
             raise QueueNotFound(queue_name)
         entry = (-level, next(self._count), body)
@@ -69,8 +73,7 @@ class EmbeddedBroker(StubBroker):
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 100) -> Consumer:
         """Return a consumer that holds at most `prefetch` unfinished messages; `timeout` in ms."""
-        if queue_name not in self.queues:
-            raise QueueNotFound(queue_name)
+        self.declare_queue(queue_name)
         return _EmbeddedConsumer(self, queue_name, prefetch, timeout)
 
     def depth(self, queue_name: str) -> tuple[int, int, int]:
@@ -99,19 +102,26 @@ class _EmbeddedConsumer(Consumer):
         except queue.Empty:
             self._slots.release()
             return None
-        message = _EmbeddedMessage(dramatiq.Message.decode(entry[2]), entry[1])
+        message = _EmbeddedMessage(dramatiq.Message.decode(entry[2]), entry[1], self)
         self._held[entry[1]] = entry
         return message
 
     def ack(self, message: MessageProxy) -> None:
-        """Finish a message; an abandoned one stays held until the consumer closes."""
+        """Finish a message; an abandoned one stays held until the consumer closes.
+
+        A message of another consumer was put back when that one closed.
+        """
         assert isinstance(message, _EmbeddedMessage)  # noqa: S101 - only ours come here
-        if not message.abandoned and self._held.pop(message.number, None) is not None:
+        if message.abandoned or message.consumer is not self:
+            return
+        if self._held.pop(message.number, None) is not None:
             self._slots.release()
 
     def nack(self, message: MessageProxy) -> None:
         """Finish a message and keep a copy among the dead letters."""
         assert isinstance(message, _EmbeddedMessage)  # noqa: S101
+        if message.consumer is not self:
+            return
         if (entry := self._held.pop(message.number, None)) is not None:
             self._broker.dead[self._queue_name].append(entry[2])
             self._slots.release()
@@ -124,9 +134,10 @@ class _EmbeddedConsumer(Consumer):
 
 
 class _EmbeddedMessage(MessageProxy):
-    def __init__(self, message: dramatiq.Message[Any], number: int) -> None:
+    def __init__(self, message: dramatiq.Message[Any], number: int, consumer: _EmbeddedConsumer) -> None:
         super().__init__(message)
         self.number = number
+        self.consumer = consumer
         self.abandoned = False
 
 

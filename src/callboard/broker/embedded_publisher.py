@@ -1,17 +1,26 @@
 """The publisher of embedded mode: hands messages to the broker of the same process."""
 
+from dramatiq.errors import QueueNotFound
+
 from callboard.broker.embedded import EmbeddedBroker
+from callboard.errors import Unavailable
 
 
 class EmbeddedPublisher:
-    """Publishes into an EmbeddedBroker; never unavailable."""
+    """Publishes into an EmbeddedBroker, which is always there."""
 
     def __init__(self, broker: EmbeddedBroker) -> None:
         self._broker = broker
 
     async def publish(self, queue: str, body: bytes, level: int, message_id: str, delay_ms: int = 0) -> None:
-        """Put one message into its queue (see Publisher.publish)."""
-        self._broker.publish(queue, body, level, delay_ms)
+        """Put one message into its queue (see Publisher.publish).
+
+        Raises Unavailable when there is no such queue.
+        """
+        try:
+            self._broker.publish(queue, body, level, delay_ms)
+        except QueueNotFound as error:
+            raise Unavailable(f"there is no queue {queue!r}") from error
 
     def problem(self) -> str | None:
         """Return None: there is no connection that could fail."""
