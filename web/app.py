@@ -1,8 +1,7 @@
 """The ASGI application: every route and every middleware on this one screen."""
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import falcon
 import falcon.asgi
@@ -10,17 +9,17 @@ import falcon.asgi
 from callboard.bootstrap import Service
 from callboard.errors import CallboardError
 from callboard.tasks.ids import new_task_id
-from web import discovery, problems, tasks
+from web import discovery, pages, problems, tasks
 from web.files import FileUploads
-from web.pages import Home
 
-STATIC: Final = Path(__file__).parent / "static"
+App = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
 
 
-def create_app(make_service: Callable[[], Service]) -> falcon.asgi.App:
+def create_app(make_service: Callable[[], Service]) -> App:
     """Return the application; the service is made and started with the process's event loop."""
     lifespan = Lifespan(make_service)
-    app = falcon.asgi.App(middleware=[lifespan, RequestId()])
+    middleware: list[Any] = [lifespan, RequestId()]
+    app = App(middleware=middleware)
     lifespan.app = app
     app.req_options.strip_url_path_trailing_slash = False
     app.req_options.keep_blank_qs_values = True
@@ -30,24 +29,30 @@ def create_app(make_service: Callable[[], Service]) -> falcon.asgi.App:
     return app
 
 
-def add_routes(app: falcon.asgi.App, service: Service) -> None:
+def add_routes(app: App, service: Service) -> None:
     """Add every address there is."""
+
+    def add(path: str, resource: Any) -> None:
+        if hasattr(resource, "on_get"):
+            resource.on_head = resource.on_get  # HEAD is GET without the body (RFC 9110, section 9.3.2)
+        app.add_route(path, resource)
+
     board, submitter = service.board, service.submitter
-    app.add_route("/api/tasks", tasks.Tasks(submitter, board))
-    app.add_route("/api/tasks/batch", tasks.Batch(submitter))
-    app.add_route("/api/tasks/{task_id}", tasks.Task(board))
-    app.add_route("/api/tasks/{task_id}/cancel", tasks.Cancel(board))
-    app.add_route("/api/tasks/{task_id}/retry", tasks.Retry(board))
-    app.add_route("/api/tasks/{task_id}/logs", tasks.Logs(board))
-    app.add_route("/api/files", FileUploads(service.files))
-    app.add_route("/api/task-types", discovery.TaskTypes(service))
-    app.add_route("/api/queues", discovery.Queues(service))
-    app.add_route("/api/workers", discovery.Workers(service))
-    app.add_route("/api/stats", discovery.Stats(service))
-    app.add_route("/healthz", discovery.Live())
-    app.add_route("/readyz", discovery.Ready(service))
-    app.add_route("/", Home())
-    app.add_static_route("/static", str(STATIC))
+    add("/api/tasks", tasks.Tasks(submitter, board))
+    add("/api/tasks/batch", tasks.Batch(submitter))
+    add("/api/tasks/{task_id}", tasks.Task(board))
+    add("/api/tasks/{task_id}/cancel", tasks.Cancel(board))
+    add("/api/tasks/{task_id}/retry", tasks.Retry(board))
+    add("/api/tasks/{task_id}/logs", tasks.Logs(board))
+    add("/api/files", FileUploads(service.files))
+    add("/api/task-types", discovery.TaskTypes(service))
+    add("/api/queues", discovery.Queues(service))
+    add("/api/workers", discovery.Workers(service))
+    add("/api/stats", discovery.Stats(service))
+    add("/healthz", discovery.Live())
+    add("/readyz", discovery.Ready(service))
+    add("/", pages.Home())
+    add("/static/{name}", pages.Static())
 
 
 class Lifespan:
@@ -56,7 +61,7 @@ class Lifespan:
     def __init__(self, make_service: Callable[[], Service]) -> None:
         self._make_service = make_service
         self._service: Service | None = None
-        self.app: falcon.asgi.App | None = None
+        self.app: App | None = None
 
     async def process_startup(self, scope: dict[str, Any], event: dict[str, Any]) -> None:
         """Make the service on this event loop, add its routes and start it."""

@@ -12,7 +12,13 @@ import msgspec
 
 from callboard.errors import CallboardError, FieldProblem, Unavailable, ValidationFailed
 
+Request = falcon.asgi.Request
+Response = falcon.asgi.Response
+WebSocket = falcon.asgi.WebSocket
+
 logger = logging.getLogger(__name__)
+
+UNEXPECTED: Final = "an unexpected error; the log has it under the request id"
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -28,11 +34,18 @@ KINDS: Final = {
     "not-found": (404, "There is nothing at this address"),
     "method-not-allowed": (405, "This address does not support the method"),
     "conflict": (409, "The current state does not allow this"),
+    "incomplete-body": (408, "The body did not arrive"),
     "too-large": (413, "The body is too large"),
+    "uri-too-long": (414, "The address is too long"),
     "unsupported-media": (415, "The body has the wrong content type"),
+    "upgrade-required": (426, "This address speaks another protocol"),
+    "headers-too-large": (431, "The headers are too large"),
     "unavailable": (503, "Callboard cannot accept this now"),
     "internal": (500, "Something went wrong inside Callboard"),
 }
+
+#: Characters shown of a pointer: a client's own keys may be as long as its body.
+POINTER_MOST: Final = 1000
 
 
 class RequestProblem(CallboardError):
@@ -46,7 +59,7 @@ class RequestProblem(CallboardError):
 
 def body_of(error: CallboardError, request_id: str | None = None) -> tuple[int, dict[str, Any]]:
     """Return the status and the problem object of an error."""
-    code = error.kind if isinstance(error, RequestProblem) else error.code
+    code = _code(error)
     status, title = KINDS.get(code, KINDS["internal"])
     problem: dict[str, Any] = {
         "type": f"/problems/{code}",
@@ -55,7 +68,9 @@ def body_of(error: CallboardError, request_id: str | None = None) -> tuple[int, 
         "detail": str(error)[:2000],
     }
     if isinstance(error, (ValidationFailed, RequestProblem)) and error.problems:
-        problem["errors"] = [{"pointer": each.pointer, "detail": each.detail} for each in error.problems]
+        problem["errors"] = [
+            {"pointer": each.pointer[:POINTER_MOST], "detail": each.detail[:2000]} for each in error.problems
+        ]
     if isinstance(error, Unavailable) and error.task_id:
         problem["task_id"] = error.task_id
         problem["detail"] += "; the task of this id may still run: ask for it before you submit again"
@@ -64,12 +79,20 @@ def body_of(error: CallboardError, request_id: str | None = None) -> tuple[int, 
     return status, problem
 
 
-def send(req: falcon.asgi.Request, resp: falcon.asgi.Response, error: CallboardError) -> None:
+def _code(error: CallboardError) -> str:
+    return error.kind if isinstance(error, RequestProblem) else error.code
+
+
+def rendered(error: CallboardError, request_id: str | None = None) -> tuple[int, bytes]:
+    """Return the status and the problem as JSON."""
+    status, problem = body_of(error, request_id)
+    return status, msgspec.json.encode(problem)
+
+
+def send(req: Request, resp: Response, error: CallboardError) -> None:
     """Answer the request with the error."""
-    status, problem = body_of(error, req.context.get("request_id"))
-    resp.status = status
+    resp.status, resp.data = rendered(error, req.context.get("request_id"))
     resp.content_type = MEDIA_TYPE
-    resp.data = msgspec.json.encode(problem)
     resp.text = resp.stream = None
     resp.set_header("Cache-Control", "no-store")
     if isinstance(error, Unavailable):
@@ -77,26 +100,42 @@ def send(req: falcon.asgi.Request, resp: falcon.asgi.Response, error: CallboardE
 
 
 async def on_callboard_error(
-    req: falcon.asgi.Request, resp: falcon.asgi.Response, error: Exception, _params: Any, **_: Any
+    req: Request, resp: Response | None, error: Exception, _params: Any, ws: WebSocket | None = None
 ) -> None:
     """Answer one of our own errors."""
     assert isinstance(error, CallboardError)  # noqa: S101 - registered for that class only
-    if not isinstance(error, RequestProblem) and error.code not in KINDS:
-        logger.error("unexpected %s: %s", type(error).__name__, error)
-    send(req, resp, error)
+    code = _code(error)
+    if code not in KINDS:
+        logger.error("request %s: unexpected %s: %s", _id(req), type(error).__name__, error)
+    await _end(req, resp, error, ws)
 
 
 async def on_http_error(
-    req: falcon.asgi.Request, resp: falcon.asgi.Response, error: Exception, _params: Any, **_: Any
+    req: Request, resp: Response | None, error: Exception, _params: Any, ws: WebSocket | None = None
 ) -> None:
     """Answer an error of Falcon's (no such route, no such method, a broken body)."""
     assert isinstance(error, falcon.HTTPError)  # noqa: S101
-    if error.headers:
+    if resp is not None and error.headers:
         resp.set_headers(error.headers)
-    send(req, resp, _translate(req, error))
+    await _end(req, resp, _translate(req, error), ws)
 
 
-def _translate(req: falcon.asgi.Request, error: falcon.HTTPError) -> RequestProblem:
+async def on_unexpected(
+    req: Request, resp: Response | None, error: Exception, _params: Any, ws: WebSocket | None = None
+) -> None:
+    """Answer a bug: the traceback goes to the log, the client gets the request id."""
+    logger.error("request %s failed", _id(req), exc_info=error)
+    await _end(req, resp, RequestProblem("internal", UNEXPECTED), ws)
+
+
+async def _end(req: Request, resp: Response | None, error: CallboardError, ws: WebSocket | None) -> None:
+    if resp is not None:
+        send(req, resp, error)
+    elif ws is not None:
+        await ws.close(4000 + body_of(error)[0])
+
+
+def _translate(req: Request, error: falcon.HTTPError) -> RequestProblem:
     status = error.status_code
     if status == HTTPStatus.NOT_FOUND:
         return RequestProblem("not-found", f"there is nothing at {req.path[:200]}; see /api/task-types and /")
@@ -108,13 +147,10 @@ def _translate(req: falcon.asgi.Request, error: falcon.HTTPError) -> RequestProb
     if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
         return RequestProblem("unsupported-media", error.description or "send application/json")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return RequestProblem("internal", "an unexpected error; the log has it under the request id")
+        return RequestProblem("internal", UNEXPECTED)
     return RequestProblem("bad-request", error.description or error.title or "the request is malformed")
 
 
-async def on_unexpected(
-    req: falcon.asgi.Request, resp: falcon.asgi.Response, error: Exception, _params: Any, **_: Any
-) -> None:
-    """Answer a bug: the traceback goes to the log, the client gets the request id."""
-    logger.error("request %s failed", req.context.get("request_id"), exc_info=error)
-    send(req, resp, RequestProblem("internal", "an unexpected error; the log has it under the request id"))
+def _id(req: Request) -> str | None:
+    found: str | None = req.context.get("request_id")
+    return found

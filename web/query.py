@@ -28,7 +28,7 @@ def refuse(name: str, detail: str) -> ValidationFailed:
 
 def only(req: falcon.asgi.Request, names: Collection[str]) -> None:
     """Raise ValidationFailed for a query parameter that is none of `names`."""
-    if unknown := sorted(set(req.params) - set(names)):
+    if req.params and (unknown := sorted(set(req.params) - set(names))):
         known = ", ".join(names) or "none"
         raise refuse(unknown[0], f"is no query parameter of this address; known: {known}")
 
@@ -67,6 +67,14 @@ def seconds(req: falcon.asgi.Request, name: str, most: float) -> float:
     if not 0 <= value <= most:
         raise refuse(name, f"{text[:40]!r} is no number of seconds from 0 to {most:g}")
     return value
+
+
+def none_match(req: falcon.asgi.Request, tag: str) -> bool:
+    """Tell whether If-None-Match names `tag`, compared weakly (RFC 9110, section 13.1.2)."""
+    known = req.get_header("If-None-Match")
+    if known is None:
+        return False
+    return known.strip() == "*" or tag in [each.strip().removeprefix("W/") for each in known.split(",")]
 
 
 def preferred_wait(req: falcon.asgi.Request) -> float | None:

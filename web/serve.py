@@ -1,4 +1,4 @@
-"""Runs the application under gunicorn with its own asgi worker; `callboard web` and `run` call it."""
+"""Runs the application under gunicorn with its asgi worker; `callboard web` and `run` call it."""
 
 from typing import Any
 
@@ -6,7 +6,9 @@ from gunicorn.app.base import BaseApplication
 
 from callboard import bootstrap, logs
 from callboard.settings import Settings
+from web import protocol
 from web.app import create_app
+from web.whole import WholeBodies
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
@@ -43,8 +45,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         """Return the application, made in the worker process."""
         settings = self._settings
         logs.setup(settings.log_level, settings.log_format)
-        app = create_app(lambda: bootstrap.service(settings))
-        return app
+        protocol.answer_with_problems()
+        return WholeBodies(create_app(lambda: bootstrap.service(settings)))
 
 
 def run(settings: Settings) -> None:

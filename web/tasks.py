@@ -15,7 +15,7 @@ from callboard.submit import Submitted, Submitter
 from callboard.tasks.record import TaskRecord, view
 from callboard.tasks.times import to_rfc3339
 from web import query
-from web.body import BATCH_MOST, read_bytes, read_json, decode
+from web.body import BATCH_MOST, BODY_MOST, Parsed, decode, parse, read_bytes
 from web.problems import RequestProblem, body_of
 
 BATCH_TASKS: Final = 1_000
@@ -59,8 +59,9 @@ class Tasks:
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Submit one task."""
+        query.only(req, ())
         key = idempotency_key(req)
-        body = await read_bytes(req, 1024 * 1024)
+        body = await read_bytes(req, BODY_MOST)
         record = self._submitter.validate(decode(body))
         done = await self._submitter.submit(record, _idempotency(key, body, record))
         resp.set_header("Location", f"/api/tasks/{done.task_id}")
@@ -83,7 +84,7 @@ class Tasks:
 
 
 def _first_answer(done: Submitted) -> Any:
-    return done.replayed if done.record is None else view(done.record)
+    return msgspec.Raw(done.replayed) if done.record is None else view(done.record)
 
 
 class Batch:
@@ -94,34 +95,50 @@ class Batch:
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Submit up to 1,000 tasks; each succeeds or fails by itself."""
+        query.only(req, ())
         key = idempotency_key(req)
-        body = await read_json(req, BATCH_MOST)
-        items = body.get("tasks") if isinstance(body, dict) else None
-        if not isinstance(body, dict) or not isinstance(items, list):
-            raise query.refuse("tasks", 'is required: send {"tasks": [ … ]}')
-        if unknown := sorted(set(body) - {"tasks"}):
-            raise query.refuse(unknown[0], "is not a known field; check its spelling")
-        if not 1 <= len(items) <= BATCH_TASKS:
-            raise query.refuse("tasks", f"takes 1 to {BATCH_TASKS} tasks, not {len(items)}")
-        entries = await asyncio.gather(
-            *(self._one(item, f"{key}#{number}" if key else None) for number, item in enumerate(items))
+        parsed = parse(await read_bytes(req, BATCH_MOST))
+        items = _items(parsed)
+        # Keys have no blanks, so no key of a single submit is ever the same as an item's.
+        keys = [f"{key} {number}" if key else None for number in range(len(items))]
+        done = await asyncio.gather(
+            *(self._one(parsed, item, each) for item, each in zip(items, keys, strict=True))
         )
-        if key and all(entry.pop("replayed", False) for entry in entries):
+        accepted = [each for each in done if isinstance(each, Submitted)]
+        if accepted and all(each.record is None for each in accepted):
             resp.set_header("Idempotency-Replayed", "true")
-        answer(resp, {"tasks": entries}, 207)
+        answer(resp, {"tasks": [_entry(each) for each in done]}, 207)
 
-    async def _one(self, item: Any, key: str | None) -> dict[str, Any]:
+    async def _one(self, parsed: Parsed, item: Any, key: str | None) -> Submitted | CallboardError:
         try:
+            parsed.check(item)
             record = self._submitter.validate(item)
-            done = await self._submitter.submit(
+            return await self._submitter.submit(
                 record, _idempotency(key, _encode(item), record) if key else None
             )
         except CallboardError as error:
-            status, problem = body_of(error)
-            return {"status": status, "error": problem}
-        if done.record is None:
-            return {"status": 202, "task": msgspec.Raw(done.replayed), "replayed": True}
-        return {"status": 202, "task": view(done.record)}
+            return error
+
+
+def _items(parsed: Parsed) -> list[Any]:
+    """Return the items of a batch, each still to be checked; raises ValidationFailed, RequestProblem."""
+    body = parsed.value
+    parsed.check({**body, "tasks": None} if isinstance(body, dict) else body)
+    items = body.get("tasks") if isinstance(body, dict) else None
+    if not isinstance(body, dict) or not isinstance(items, list):
+        raise query.refuse("tasks", 'is required: send {"tasks": [ … ]}')
+    if unknown := sorted(set(body) - {"tasks"}):
+        raise query.refuse(unknown[0], "is not a known field; check its spelling")
+    if not 1 <= len(items) <= BATCH_TASKS:
+        raise query.refuse("tasks", f"takes 1 to {BATCH_TASKS} tasks, not {len(items)}")
+    return items
+
+
+def _entry(done: Submitted | CallboardError) -> dict[str, Any]:
+    if isinstance(done, CallboardError):
+        status, problem = body_of(done)
+        return {"status": status, "error": problem}
+    return {"status": 202, "task": _first_answer(done)}
 
 
 class Task:
@@ -138,14 +155,14 @@ class Task:
         tag = f'"{record.version}"'
         resp.set_header("ETag", tag)
         resp.set_header("Cache-Control", "no-cache")
-        known = req.get_header("If-None-Match")
-        if known and (known.strip() == "*" or tag in [each.strip().removeprefix("W/") for each in known.split(",")]):
+        if query.none_match(req, tag):
             resp.status = 304
             return
         answer(resp, view(record))
 
     async def on_delete(self, req: Request, resp: Response, task_id: str) -> None:
         """Forget a finished task."""
+        query.only(req, ())
         await self._board.delete(query.task_id(task_id))
         resp.status = 204
 
@@ -158,6 +175,7 @@ class Cancel:
 
     async def on_post(self, req: Request, resp: Response, task_id: str) -> None:
         """Cancel; a running task is asked to stop (202), any other is cancelled at once (200)."""
+        query.only(req, ())
         record = await self._board.cancel(query.task_id(task_id))
         answer(resp, view(record), 200 if record.terminal else 202)
 
@@ -170,6 +188,7 @@ class Retry:
 
     async def on_post(self, req: Request, resp: Response, task_id: str) -> None:
         """Run a failed or cancelled task again under the same id."""
+        query.only(req, ())
         record = await self._board.retry(query.task_id(task_id))
         resp.set_header("Location", f"/api/tasks/{record.task_id}")
         answer(resp, view(record), 202)
