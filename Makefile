@@ -42,15 +42,18 @@ clean: ## remove .venv, caches and build output; the data in .run stays
 
 # One stamp per locked set; each ends with this checkout itself, editable.
 
-$(VENV)/bin/python:
+# Also made again when its interpreter is gone, as after an upgrade of Python; its being newer redoes the others.
+.PHONY: again
+$(VENV)/.python: $(if $(shell test -x $(PY) || echo gone),again)
 	@"$(or $(PYTHON),none)" -c '$(NEW_ENOUGH)' 2>/dev/null || { \
 		echo "Callboard needs Python 3.11 or later, and found $(or $(PYTHON),none)." >&2; \
 		echo "Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@PYTHON="$(PYTHON)" scripts/install-system.sh venv
 	@echo "creating $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
 
-$(VENV)/.run: requirements/run.txt requirements/fast.txt pyproject.toml $(VENV)/bin/python
+$(VENV)/.run: requirements/run.txt requirements/fast.txt pyproject.toml $(VENV)/.python
 	@echo "installing requirements/run.txt into $(VENV)"
 	@$(PIP) --require-hashes -r requirements/run.txt
 	@if ! $(PIP) --require-hashes --no-build-isolation -r requirements/fast.txt >$(VENV)/fast.log 2>&1; then \
