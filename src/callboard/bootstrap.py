@@ -30,20 +30,22 @@ from callboard.store.aio import AsyncStore
 from callboard.store.clients import async_client, sync_client
 from callboard.store.keys import Keys, keys_for
 from callboard.store.results import RecordResults
+from callboard.store.subscription import SyncSubscription
 from callboard.store.sync import SyncStore
 from callboard.submit import Submitter
 from callboard.tasks.registry import Registry, TaskType, load
 from callboard.tasks.run import Resources
+from callboard.worker.cancel import CancelListener
 from callboard.worker.execute import Executor, make_actor
 from callboard.worker.heartbeat import Heartbeat
 from callboard.worker.insist import Insist
-from callboard.worker.interrupt import Watch
 from callboard.worker.loop import PriorityWorker, Unknown
 from callboard.worker.middleware import middleware
 from callboard.worker.outcome import describe
 from callboard.worker.process import WorkerProcess
 from callboard.worker.report import Flusher
 from callboard.worker.running import Running
+from callboard.worker.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +111,14 @@ def worker(settings: Settings, queues: list[str] | None = None, made: Parts | No
         raise SettingsError(f"--queues: no task type uses {', '.join(unknown)}; known: {', '.join(known)}")
     running, flusher, insist = Running(), Flusher(), Insist()
     name = worker_id()
+
+    def fail(task_id: str, actor_name: str) -> None:
+        error = LookupError(f"no worker knows the task type {actor_name!r}")
+        made.store.run(calls.fail_unclaimed(made.keys, task_id, describe(error), settings.result_ttl))
+
+    loop = PriorityWorker(
+        made.broker, Unknown(made.broker, fail), queues=set(wanted), threads=settings.threads
+    )
     executor = Executor(
         store=made.store,
         outlet=made.broker,
@@ -118,26 +128,24 @@ def worker(settings: Settings, queues: list[str] | None = None, made: Parts | No
         running=running,
         flusher=flusher,
         insist=insist,
+        give_up_thread=loop.give_up,
         result_ttl_s=settings.result_ttl,
         result_limit=settings.result_limit,
     )
     for task_type in made.registry:
         make_actor(task_type, made.broker, executor)
 
-    def fail(task_id: str, actor_name: str) -> None:
-        error = LookupError(f"no worker knows the task type {actor_name!r}")
-        made.store.run(calls.fail_unclaimed(made.keys, task_id, describe(error), settings.result_ttl))
-
     return WorkerProcess(
         broker=made.broker,
         store=made.store,
         keys=made.keys,
-        loop=PriorityWorker(
-            made.broker, Unknown(made.broker, fail), queues=set(wanted), threads=settings.threads
-        ),
+        loop=loop,
         heartbeat=Heartbeat(made.store, made.keys, name, running, sorted(wanted), settings.threads),
         flusher=flusher,
-        watch=Watch(running.guards),
+        watch=Watch(running),
+        cancels=CancelListener(
+            SyncSubscription(sync_client(settings.redis_url), made.keys.cancel_requests), running
+        ),
         running=running,
         insist=insist,
         drain_timeout_s=settings.drain_timeout,

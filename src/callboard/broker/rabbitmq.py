@@ -178,6 +178,8 @@ class SafeConsumer(_RabbitmqConsumer):
             return
         if getattr(message, "abandoned", False):
             return  # RabbitMQ gives it to somebody else when this connection closes
+        if message._tag not in self.known_tags:
+            return  # a hung task returned after all; its message was acked when it was given up
         self.known_tags.discard(message._tag)
         with self._lock:
             self._done.append(message._tag)

@@ -48,6 +48,11 @@ class Keys:
         return f"{self.prefix}task_updates"
 
     @property
+    def cancel_requests(self) -> str:
+        """Return the channel of running tasks that are asked to stop."""
+        return f"{self.prefix}cancel_requests"
+
+    @property
     def outbox(self) -> str:
         """Return the key of the outbox."""
         return f"{self.prefix}outbox"

@@ -7,6 +7,8 @@ nothing is swallowed and the ack comes only after this returns. See docs/decisio
 
 import logging
 import random
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from typing import Any, Final
@@ -39,6 +41,8 @@ logger = logging.getLogger(__name__)
 #: Milliseconds until a message is offered again that could not be handled for an unexpected reason.
 PUT_OFF_MS: Final = 30_000
 
+HUNG: Final = "it did not react to that within 5 s and was given up; its thread was replaced"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Executor:
@@ -52,6 +56,8 @@ class Executor:
     running: Running
     flusher: Flusher
     insist: Insist
+    #: Acks the message of a hung task and replaces its thread.
+    give_up_thread: Callable[[threading.Thread, MessageProxy], None]
     result_ttl_s: int
     result_limit: int
     rng: random.Random = field(default_factory=random.Random)
@@ -131,8 +137,19 @@ class Executor:
     ) -> Any:
         limit_s = task_type.time_limit_s if options.time_limit is None else options.time_limit / 1000
         guard = Guard(limit_s)
-        active = ActiveRun(message.message_id, claim.run, guard)
         reporter = RunReporter(self.store, self.keys, message.message_id, claim.run, self.flusher)
+        thread = threading.current_thread()
+
+        def end_without_it() -> None:
+            assert guard.interrupted is not None  # noqa: S101 - else it would not be hung
+            ended = outcome.of_error(
+                guard.interrupted[0](HUNG), task_type, claim.attempt, claim.attempt_limit, self.rng
+            )
+            self._record(claim, message, ended, reporter)
+            self.running.leave(active, failed=True)
+            self.give_up_thread(thread, message)
+
+        active = ActiveRun(message.message_id, claim.run, guard, end_without_it)
         run = Run(
             task_id=message.message_id,
             task_type=task_type.name,
@@ -148,8 +165,11 @@ class Executor:
                 result = guard.run(lambda: _call(task_type, parameters, run))
                 ended = outcome.of_result(result, self.result_limit)
             except BaseException as error:  # noqa: BLE001 - whatever a task raises is an outcome
-                ended = outcome.of_error(error, task_type, claim.attempt, claim.attempt_limit, self.rng)
-                _log_failure(error, ended, message, claim)
+                cause = guard.cause(error)
+                ended = outcome.of_error(cause, task_type, claim.attempt, claim.attempt_limit, self.rng)
+                _log_failure(cause, ended, message, claim)
+            if not active.take_end():  # it was hung, and has been ended without us
+                raise Ended
             self._record(claim, message, ended, reporter)
         finally:
             self.flusher.forget(reporter)

@@ -3,14 +3,15 @@
 The exception is asynchronous: it arrives at some later bytecode of the thread. It must never
 land outside the task's own code (there it killed worker threads and lost retries, promises.md,
 trap 9), so a Guard is armed only around the task and takes back what has not arrived yet.
-A system call that blocks (a long `time.sleep`, a stuck socket) is interrupted when it returns.
+A system call that blocks (a long `time.sleep`, a stuck socket) is interrupted only when it returns;
+when that takes longer than 5 s the run is ended without its thread (worker/hung.py).
 """
 
 import ctypes
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from dramatiq.threading import Interrupt, raise_thread_exception
 
@@ -20,6 +21,8 @@ T = TypeVar("T")
 
 #: How often deadlines are looked at, seconds.
 WATCH_S: Final = 0.1
+#: Seconds an interrupted task may take to end; then it counts as hung.
+GRACE_S: Final = 5.0
 
 
 class ThreadCancelled(Cancelled, Interrupt):
@@ -40,6 +43,8 @@ class Guard:
         self._raised = False
         #: What a cancel asked for before the task's code was entered.
         self._early: type[BaseException] | None = None
+        #: What it was interrupted with, and when (time.monotonic()).
+        self.interrupted: tuple[type[BaseException], float] | None = None
 
     def run(self, function: Callable[[], T]) -> T:
         """Call the function; Cancelled and TimeLimitExceeded come out of here and nowhere else."""
@@ -62,12 +67,25 @@ class Guard:
                 self._early = error
                 return
             self._raised = True
+            self.interrupted = (error, time.monotonic())
             raise_thread_exception(self._thread_id, error)
 
     def check(self, now: float) -> None:
         """Interrupt the task if its time limit has passed; `now` is time.monotonic()."""
         if now >= self._deadline:
             self.interrupt(ThreadTimeLimit)
+
+    def cause(self, error: BaseException) -> BaseException:
+        """Return why the task ended: the interrupt, even when the task made another error of it."""
+        if self.interrupted is None or isinstance(error, Interrupt):
+            return error
+        return self.interrupted[0]().with_traceback(error.__traceback__)
+
+    def hung(self, now: float) -> bool:
+        """Tell whether the task was interrupted more than GRACE_S ago and has not ended."""
+        with self._lock:
+            inside = self._thread_id is not None and self.interrupted is not None
+            return inside and self.interrupted is not None and now - self.interrupted[1] > GRACE_S
 
     def _arm(self) -> None:
         with self._lock:
@@ -84,23 +102,3 @@ class Guard:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread_id), None)
             self._thread_id = None
             self._raised = True
-
-
-class Watch(threading.Thread):
-    """One daemon thread per worker process that looks at the deadlines of all guards."""
-
-    def __init__(self, guards: Callable[[], list[Any]]) -> None:
-        super().__init__(name="time limits", daemon=True)
-        self._guards = guards
-        self._stopping = threading.Event()
-
-    def run(self) -> None:
-        """Look every 100 ms until stopped."""
-        while not self._stopping.wait(WATCH_S):
-            now = time.monotonic()
-            for guard in self._guards():
-                guard.check(now)
-
-    def stop(self) -> None:
-        """End the thread soon."""
-        self._stopping.set()

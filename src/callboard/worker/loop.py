@@ -4,6 +4,7 @@ of task types it does not know. Leans on internals: tests/contract watches them.
 """
 
 import logging
+from threading import Thread
 from typing import Any, Final
 
 import dramatiq
@@ -32,6 +33,8 @@ class PriorityWorker(dramatiq.Worker):
         # instead of 52 ms at 100 ms tasks (speed.md).
         self.queue_prefetch = threads
         self._unknown = unknown
+        #: Threads that sit in a hung task; each of them still takes memory.
+        self.given_up = 0
 
     def _add_consumer(self, queue_name: str, *, delay: bool = False) -> None:
         if queue_name in self.consumers:
@@ -53,6 +56,17 @@ class PriorityWorker(dramatiq.Worker):
         """Return the names of threads that should be alive and are not."""
         threads = [*self.workers, *self.consumers.values()]
         return [thread.name for thread in threads if not thread.is_alive()]
+
+    def give_up(self, thread: Thread, message: Any) -> None:
+        """Ack a hung task's message and put a fresh thread in its thread's place."""
+        self.consumers[message.queue_name].post_process_message(message)
+        for worker in self.workers:
+            if worker is thread:
+                worker.stop()  # it ends by itself if the task ever returns
+                self.workers.remove(worker)
+                self.given_up += 1
+                self._add_worker()
+                return
 
 
 class Unknown:

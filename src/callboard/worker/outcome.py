@@ -65,6 +65,8 @@ def describe(error: BaseException) -> bytes:
     name = type(error).__name__
     if isinstance(error, TimeLimitExceeded):
         name, message = "TimeLimitExceeded", "the task ran longer than its time_limit"
+        if error.args:
+            message += f"; {error}"
     else:
         message = str(error) or name
     trace = "".join(traceback.format_exception(type(error), error, _own_frames(error)))

@@ -11,13 +11,14 @@ import dramatiq
 from callboard.errors import Unavailable
 from callboard.store import calls
 from callboard.store.keys import Keys
+from callboard.worker.cancel import CancelListener
 from callboard.worker.heartbeat import Heartbeat
 from callboard.worker.insist import Insist
-from callboard.worker.interrupt import Watch
 from callboard.worker.loop import PriorityWorker
 from callboard.worker.ports import Store
 from callboard.worker.report import CaptureHandler, Flusher
 from callboard.worker.running import Running
+from callboard.worker.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class WorkerProcess:
     heartbeat: Heartbeat
     flusher: Flusher
     watch: Watch
+    cancels: CancelListener
     running: Running
     insist: Insist
     drain_timeout_s: float
@@ -45,6 +47,7 @@ class WorkerProcess:
         logging.getLogger().addHandler(CaptureHandler())
         self.flusher.start()
         self.watch.start()
+        self.cancels.start()
         self.heartbeat.start()
         self.broker.emit_after("process_boot")
         self.loop.start()
@@ -54,6 +57,9 @@ class WorkerProcess:
         while not stop.wait(LOOK_S):
             if dead := self.loop.dead_threads():
                 logger.critical("threads have died: %s; ending this process", ", ".join(dead))
+                return False
+            if self.loop.given_up >= self.loop.worker_threads:
+                logger.critical("%d threads hang in tasks; ending this process", self.loop.given_up)
                 return False
         return True
 
@@ -75,6 +81,7 @@ class WorkerProcess:
             stopper.join(timeout=10)
         self.flusher.stop()
         self.watch.stop()
+        self.cancels.stop()
         self.heartbeat.stop()
         self.broker.close()
 

@@ -1,18 +1,28 @@
 """What this worker process runs right now: read by heartbeats, time limits and cancel."""
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from callboard.worker.interrupt import Guard, ThreadCancelled
 
 
-@dataclass(frozen=True, slots=True)
 class ActiveRun:
-    """One run: the fencing number of its claim and the guard around its code."""
+    """One run: the fencing number of its claim, the guard around its code, and who may end it."""
 
-    task_id: str
-    run: int
-    guard: Guard
+    def __init__(self, task_id: str, run: int, guard: Guard, end_without_it: Callable[[], None]) -> None:
+        self.task_id = task_id
+        self.run = run
+        self.guard = guard
+        #: Records the end of a run whose task does not react, and gives its thread up.
+        self.end_without_it = end_without_it
+        self._lock = threading.Lock()
+        self._taken = False
+
+    def take_end(self) -> bool:
+        """Return True to the first who asks: it records the end, and nobody else does."""
+        with self._lock:
+            taken, self._taken = self._taken, True
+            return not taken
 
 
 class Running:
@@ -43,10 +53,6 @@ class Running:
         """Return the active runs."""
         with self._lock:
             return list(self._runs.values())
-
-    def guards(self) -> list[Guard]:
-        """Return the guards of the active runs."""
-        return [each.guard for each in self.all()]
 
     def cancel(self, task_id: str) -> None:
         """Raise Cancelled in the task, if it runs here."""
