@@ -15,7 +15,7 @@ import pika
 from pika.adapters.asyncio_connection import AsyncioConnection
 
 from callboard.broker import frames
-from callboard.broker.rabbitmq import connection_parameters
+from callboard.broker.rabbitmq import connection_parameters, reason
 from callboard.broker.topology import Binding, Declaration, Exchange, Queue, Topology, conflict_advice
 from callboard.errors import Unavailable
 
@@ -85,7 +85,7 @@ class Publisher:
                 await link.open()
             except (OSError, pika.exceptions.AMQPError, TimeoutError) as error:
                 link.close()
-                self._problem = f"RabbitMQ at {parameters.host}:{parameters.port}: {_reason(error)}"
+                self._problem = f"RabbitMQ at {parameters.host}:{parameters.port}: {reason(error)}"
                 if not told:
                     logger.warning("%s; trying again every %g s", self._problem, RECONNECT_S)
                     told = True
@@ -240,11 +240,11 @@ class _Link:
         if getattr(error, "reply_code", None) == 406:
             logger.critical(conflict_advice(error.reply_text))
         _settle(failed, error)
-        self.why = _reason(error)
+        self.why = reason(error)
         self.close()
 
     def _on_closed(self, _connection: Any, error: BaseException) -> None:
-        self.why = _reason(error)
+        self.why = reason(error)
         if self._sweeper is not None:
             self._sweeper.cancel()
         self._fail_pending("RabbitMQ's connection broke before the message was confirmed")
@@ -271,14 +271,3 @@ def _settle(future: "asyncio.Future[Any]", outcome: Any) -> None:
             future.set_exception(outcome)
         else:
             future.set_result(outcome)
-
-
-def _reason(error: BaseException) -> str:
-    """Return a short text of an AMQP error; pika nests the cause of a failed connect."""
-    inner = getattr(error, "args", ())
-    while inner and isinstance(inner[-1], BaseException):
-        error, inner = inner[-1], inner[-1].args
-    nested = getattr(error, "exception", None) or (getattr(error, "exceptions", None) or [None])[-1]
-    if isinstance(nested, BaseException):
-        return _reason(nested)
-    return str(error)[:200] or type(error).__name__

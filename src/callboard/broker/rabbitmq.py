@@ -71,15 +71,17 @@ class WorkerBroker(RabbitmqBroker):
     def _ensure_queue(self, queue_name: str) -> None:
         try:
             declare(self.channel, self.topology.declarations([queue_name]))
-        except pika.exceptions.ChannelClosedByBroker as error:
-            del self.connection
-            if error.reply_code == 406:
-                logger.critical(conflict_advice(error.reply_text))
-            raise ConnectionClosed(error) from None
         except _AMQP_ERRORS as error:
             del self.connection
-            raise ConnectionClosed(error) from None
+            if getattr(error, "reply_code", None) == 406:
+                logger.critical(conflict_advice(str(error)))
+            raise self.outage(error) from None
         self.queues_pending.discard(queue_name)
+
+    def outage(self, error: BaseException) -> ConnectionClosed:
+        """Return what dramatiq understands, saying which RabbitMQ it is and what it said."""
+        nodes = ", ".join(f"{each.host}:{each.port}" for each in self.parameters)
+        return ConnectionClosed(f"RabbitMQ at {nodes}: {reason(error)}")
 
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
         """Publish a message, now or after `delay` milliseconds, and wait for RabbitMQ's confirm.
@@ -113,12 +115,28 @@ class WorkerBroker(RabbitmqBroker):
             except (*_AMQP_ERRORS, ConnectionClosed) as error:
                 # Idle publishers miss heartbeats and are cut; a fresh connection usually does.
                 del self.connection
-                if isinstance(error, pika.exceptions.UnroutableError):
+                if isinstance(error, pika.exceptions.UnroutableError) or _is_missing(error):
                     self.queues_pending.add(message.queue_name)
                 if attempt == ATTEMPTS:
-                    raise ConnectionClosed(error) from None
+                    raise (error if isinstance(error, ConnectionClosed) else self.outage(error)) from None
             else:
                 return
+
+
+def reason(error: BaseException) -> str:
+    """Return a short text of an AMQP error; pika nests the cause of a failed connect."""
+    inner = getattr(error, "args", ())
+    while inner and isinstance(inner[-1], BaseException):
+        error, inner = inner[-1], inner[-1].args
+    nested = getattr(error, "exception", None) or (getattr(error, "exceptions", None) or [None])[-1]
+    if isinstance(nested, BaseException):
+        return reason(nested)
+    return str(error)[:200] or type(error).__name__
+
+
+def _is_missing(error: BaseException) -> bool:
+    """Tell whether RabbitMQ has no such queue or exchange (any more)."""
+    return getattr(error, "reply_code", None) == 404
 
 
 def declare(channel: Any, declarations: list[Declaration]) -> None:
@@ -154,10 +172,13 @@ class SafeConsumer(_RabbitmqConsumer):
         """Return the next message, or None when the timeout passed without one."""
         try:
             method, _, body = next(self.iterator)
+        except StopIteration:
+            self.broker.queues_pending.add(self._family)
+            raise ConnectionClosed(f"the queue {self.queue_name} was deleted") from None
         except (AssertionError, *_AMQP_ERRORS) as error:
-            if getattr(error, "reply_code", None) == 404:
+            if _is_missing(error):
                 self.broker.queues_pending.add(self._family)
-            raise ConnectionClosed(error) from None
+            raise self.broker.outage(error) from None
         if method is None:
             return None
         try:
