@@ -22,7 +22,7 @@ IDEMPOTENCY_TTL_S: Final = 86_400
 #: Seconds the tombstone of a rejected or deleted task stays: longer than its message can wait.
 TOMBSTONE_TTL_S: Final = 7 * 86_400
 #: A run's lease, renewed by heartbeats; when it ends, another worker may take the task over.
-LEASE_MS: Final = 8_000
+LEASE_MS: Final = 6_000
 #: Seconds after its last heartbeat until a worker is no longer listed.
 WORKER_TTL_S: Final = 15
 #: Starts of one attempt that may end with the worker's death.

@@ -1,5 +1,5 @@
 """Hears at once when a running task is to stop. Only the fast path: the cancel stands in the record,
-and the heartbeat finds it there within 2 s when this message was missed.
+and the heartbeat finds it there within 1.5 s when this message was missed.
 """
 
 import logging

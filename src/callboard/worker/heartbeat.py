@@ -1,4 +1,4 @@
-"""Says every 2 s that this worker lives, renews the leases of what it runs, and hears of cancels."""
+"""Says every 1.5 s that this worker lives, renews the leases of what it runs, and hears of cancels."""
 
 import logging
 import os
@@ -17,8 +17,8 @@ from callboard.worker.running import Running
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between beats; four of them fit into a lease of 8 s.
-BEAT_S: Final = 2.0
+#: Seconds between beats; four of them fit into a lease of 6 s.
+BEAT_S: Final = 1.5
 
 
 class Heartbeat(threading.Thread):

@@ -76,7 +76,7 @@ class WorkerProcess:
             try:
                 self.store.run(calls.release(self.keys, left))
             except Unavailable as error:
-                logger.warning("their leases end by themselves within 8 s: %s", error)
+                logger.warning("their leases end by themselves within 6 s: %s", error)
         else:
             stopper.join(timeout=10)
         self.flusher.stop()
