@@ -1,0 +1,74 @@
+// Talks to the server. Everything that goes wrong becomes a Problem; whether the server can be reached is
+// told to whoever listens to `connection`.
+
+export class Problem extends Error {
+  /** `status` is 0 when there was no answer at all. */
+  constructor(status, body) {
+    super(body.detail || body.title || `the server answered ${status}`);
+    this.status = status;
+    this.title = body.title || "The request failed";
+    this.errors = Array.isArray(body.errors) ? body.errors : [];
+    this.requestId = body.request_id || "";
+  }
+}
+
+/** Fires "change"; `trouble` is "" or a sentence for people. */
+class Connection extends EventTarget {
+  trouble = "";
+
+  tell(trouble) {
+    if (trouble === this.trouble) return;
+    this.trouble = trouble;
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+export const connection = new Connection();
+
+/**
+ * Send a request. Returns {status, text, headers}; a 304 is an answer, other errors are thrown as Problem.
+ * Options are those of fetch.
+ */
+export async function request(path, options = {}) {
+  let response;
+  let text;
+  try {
+    response = await fetch(path, { cache: "no-store", ...options });
+    text = await response.text();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    connection.tell("The server cannot be reached. Trying again…");
+    throw new Problem(0, { title: "No answer", detail: "the server cannot be reached" });
+  }
+  if (response.ok || response.status === 304) {
+    connection.tell("");
+    return { status: response.status, text, headers: response.headers };
+  }
+  const problem = new Problem(response.status, parsed(text));
+  connection.tell(response.status === 503 ? `Callboard is not ready: ${problem.message}. Trying again…` : "");
+  throw problem;
+}
+
+function parsed(text) {
+  try {
+    const body = JSON.parse(text);
+    return body && typeof body === "object" ? body : {};
+  } catch {
+    return {};
+  }
+}
+
+const JSON_HEADERS = { "Content-Type": "application/json" };
+
+/** Submit a body, given as text. Repeating it with the same key is harmless. */
+export function submit(body, key) {
+  return request("/api/tasks", { method: "POST", headers: { ...JSON_HEADERS, "Idempotency-Key": key }, body });
+}
+
+export const post = (path) => request(path, { method: "POST" });
+
+/** Return a key for one submit; crypto.randomUUID is missing where the page came by plain HTTP. */
+export function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
