@@ -9,7 +9,7 @@ import falcon.asgi
 import msgspec
 
 from callboard.board import WAIT_MOST_S, Board
-from callboard.errors import CallboardError, ValidationFailed
+from callboard.errors import CallboardError, TaskNotFound, Unavailable, ValidationFailed
 from callboard.store.calls import Idempotency
 from callboard.submit import Submitted, Submitter
 from callboard.tasks.record import TaskRecord, view
@@ -70,11 +70,18 @@ class Tasks:
         wait = query.preferred_wait(req)
         if wait is not None:
             resp.set_header("Preference-Applied", f"wait={min(wait, WAIT_MOST_S):g}")
-            ended = await self._board.wait(done.task_id, wait)
-            if ended.terminal:
+            ended = await self._ended(done.task_id, wait)
+            if ended is not None:
                 answer(resp, view(ended))
                 return
         answer(resp, _first_answer(done), 202)
+
+    async def _ended(self, task_id: str, wait: float) -> TaskRecord | None:
+        try:
+            record = await self._board.wait(task_id, wait)
+        except (Unavailable, TaskNotFound):  # it is accepted, and that is what the client must hear
+            return None
+        return record if record.terminal else None
 
     async def on_get(self, req: Request, resp: Response) -> None:
         """List tasks, newest first."""

@@ -161,6 +161,8 @@ class Submitter:
         if created.kind == "mismatch":
             raise IdempotencyMismatch("this Idempotency-Key was used with another body; use a new key")
         await self._publish(record)
+        if idempotency is not None:  # the key is in flight until then, and its owner may ask again at once
+            await self._settle_now([record.task_id])
         return Submitted(record.task_id, record)
 
     async def _publish(self, record: TaskRecord) -> None:
@@ -194,12 +196,15 @@ class Submitter:
         finally:
             self._settling = None
             batch, self._confirmed = self._confirmed[:1000], self._confirmed[1000:]
-            try:
-                await self._store.run(calls.settle(self._keys, batch))
-            except Unavailable as error:  # the reconciler publishes them once more: harmless
-                logger.info("could not clear %d outbox entries: %s", len(batch), error)
+            await self._settle_now(batch)
             if self._confirmed and self._settling is None:
                 self._settling = asyncio.get_running_loop().create_task(self._settle())
+
+    async def _settle_now(self, task_ids: list[str]) -> None:
+        try:
+            await self._store.run(calls.settle(self._keys, task_ids))
+        except Unavailable as error:  # the reconciler publishes them once more: harmless
+            logger.info("could not clear %d outbox entries: %s", len(task_ids), error)
 
     async def reject_leftovers(self) -> None:
         """Take back what clients were told was not accepted; raises Unavailable."""
