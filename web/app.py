@@ -9,8 +9,9 @@ import falcon.asgi
 from callboard.bootstrap import Service
 from callboard.errors import CallboardError
 from callboard.tasks.ids import new_task_id
-from web import discovery, pages, problems, tasks
+from web import discovery, live, pages, problems, tasks
 from web.files import FileUploads
+from web.worker import StreamEndingWorker
 
 App = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
 
@@ -44,6 +45,10 @@ def add_routes(app: App, service: Service) -> None:
     add("/api/tasks/{task_id}/cancel", tasks.Cancel(board))
     add("/api/tasks/{task_id}/retry", tasks.Retry(board))
     add("/api/tasks/{task_id}/logs", tasks.Logs(board))
+    limits = live.Limits()
+    add("/api/tasks/{task_id}/events", live.TaskEvents(board, limits))
+    add("/api/events", live.AllEvents(board, service.types_by_queue(), limits))
+    add("/ws/tasks/{task_id}", live.TaskSocket(board, limits))
     add("/api/files", FileUploads(service.files))
     add("/api/task-types", discovery.TaskTypes(service))
     add("/api/queues", discovery.Queues(service))
@@ -69,6 +74,7 @@ class Lifespan:
         assert self.app is not None  # noqa: S101 - set in create_app
         add_routes(self.app, self._service)
         self._service.start()
+        StreamEndingWorker.on_exit.append(self._service.hub.end_all)
 
     async def process_shutdown(self, scope: dict[str, Any], event: dict[str, Any]) -> None:
         """Finish what is under way."""

@@ -40,6 +40,7 @@ KINDS: Final = {
     "unsupported-media": (415, "The body has the wrong content type"),
     "upgrade-required": (426, "This address speaks another protocol"),
     "headers-too-large": (431, "The headers are too large"),
+    "too-many-streams": (429, "There are too many open streams"),
     "unavailable": (503, "Callboard cannot accept this now"),
     "internal": (500, "Something went wrong inside Callboard"),
 }

@@ -24,7 +24,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         options: dict[str, Any] = {
             "bind": f"{settings.host}:{settings.port}",
             "workers": settings.web_processes,
-            "worker_class": "asgi",
+            "worker_class": "web.worker.StreamEndingWorker",
             "asgi_loop": "uvloop",
             # "auto" ignores a start-up that fails and serves a broken application.
             "asgi_lifespan": "on",

@@ -5,16 +5,21 @@ The web resources call this; every answer is a record or an error of errors.py.
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
 from callboard.errors import Conflict, TaskNotFound, Unavailable
+from callboard.live.feed import Feed, FeedEnded, LookAgain
+from callboard.live.follow import Gap, follow
 from callboard.live.hub import Hub
 from callboard.store import calls, pages, workers
 from callboard.store.keys import Keys
+from callboard.store.replay import replay
 from callboard.submit import AsyncRunner, Submitter
+from callboard.tasks.events import Event, Replay
 from callboard.tasks.record import TaskRecord
 from callboard.tasks.states import State
 
@@ -46,17 +51,25 @@ class Board:
         record = await self.get(task_id)
         if record.terminal or seconds <= 0:
             return record
-        with self.hub.watch(task_id) as changes:
+        with self.hub.watch(task_id) as feed:
             try:
                 async with asyncio.timeout(min(seconds, WAIT_MOST_S)):
-                    await changes.subscribed()
+                    await feed.subscribed()
                     record = await self.get(task_id)
                     while not record.terminal:
-                        await changes.next_end()
+                        await _next_end(feed)
                         record = await self.get(task_id)
-            except TimeoutError:
+            except (TimeoutError, FeedEnded):
                 return await self.get(task_id)
         return record
+
+    def follow(self, task_id: str, after: int) -> AsyncIterator[Event | Gap]:
+        """Yield the task's events after version `after` until it has ended (see live/follow.py)."""
+
+        async def read(task_id: str, after: int) -> Replay:
+            return await self.store.run(replay(self.keys, task_id, after))
+
+        return follow(read, self.hub, task_id, after)
 
     async def page(self, wanted: pages.Filter, limit: int, cursor: str | None) -> pages.Page:
         """Return one page of tasks, newest first; raises ValidationFailed for a bad cursor."""
@@ -110,3 +123,12 @@ class Board:
     async def workers(self) -> list[workers.WorkerEntry]:
         """Return the workers whose heart beats."""
         return await self.store.run(workers.live(self.keys))
+
+
+async def _next_end(feed: Feed) -> None:
+    """Return when the task has ended, or when it is worth looking."""
+    try:
+        while not (await feed.next()).ends:
+            pass
+    except LookAgain:
+        return

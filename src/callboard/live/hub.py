@@ -1,7 +1,8 @@
-"""One Redis subscription per web process; per-task channels only while somebody watches.
+"""One Redis subscription per web process; channels are subscribed only while somebody watches.
 
-A watcher subscribes first and reads the record afterwards, so no change falls between. When the
-connection to Redis breaks, every watcher is told to look again once it is back.
+A watcher subscribes first and reads the record afterwards, so no change falls between. Its feed is
+bounded: one that does not read is cut, never buffered without end. When the connection to Redis
+breaks, every feed is told to look again once it is back.
 """
 
 import asyncio
@@ -16,7 +17,8 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from callboard.tasks.states import TERMINAL
+from callboard.live.feed import Feed
+from callboard.tasks.events import Event
 
 logger = logging.getLogger(__name__)
 
@@ -24,85 +26,68 @@ logger = logging.getLogger(__name__)
 RECONNECT_S: Final = 0.5
 
 
-class _Update(msgspec.Struct):
-    task_id: str
-    status: str = ""
-
-
-class Watcher:
-    """One request's view of one task."""
-
-    def __init__(self) -> None:
-        self._ready = asyncio.Event()
-        self._ended = asyncio.Event()
-
-    async def subscribed(self) -> None:
-        """Return once changes from now on are seen."""
-        await self._ready.wait()
-
-    async def next_end(self) -> None:
-        """Return when the task has ended, or when it is worth looking again."""
-        await self._ended.wait()
-        self._ended.clear()
-
-    def tell_ready(self) -> None:
-        """Changes are seen from now on; if they were before, look again."""
-        if self._ready.is_set():
-            self._ended.set()
-        self._ready.set()
-
-    def tell_ended(self) -> None:
-        """The task has ended."""
-        self._ended.set()
-
-
 class Hub:
-    """Spreads one subscription over many watchers; for one event loop."""
+    """Spreads one subscription over many feeds; for one event loop."""
 
     def __init__(self, client: Redis, prefix: str) -> None:
         self._client = client
         self._prefix = prefix
-        self._watchers: defaultdict[str, set[Watcher]] = defaultdict(set)
+        self._feeds: defaultdict[str, set[Feed]] = defaultdict(set)
         self._pubsub: Any = None
         self._listener: asyncio.Task[None] | None = None
         self._work: set[asyncio.Task[None]] = set()
+        self._closing = False
+        self._decoder = msgspec.json.Decoder(Event)
 
     def start(self) -> None:
         """Begin to listen in the background."""
         self._listener = asyncio.get_running_loop().create_task(self._listen())
 
+    @property
+    def watchers(self) -> int:
+        """Return how many feeds are open."""
+        return sum(len(feeds) for feeds in self._feeds.values())
+
     @contextmanager
-    def watch(self, task_id: str) -> Iterator[Watcher]:
-        """Watch a task inside the block."""
-        watcher = Watcher()
-        watchers = self._watchers[task_id]
-        watchers.add(watcher)
-        self._spawn(self._subscribe(task_id))
+    def watch(self, task_id: str | None = None) -> Iterator[Feed]:
+        """Watch a task, or all of them, inside the block."""
+        # The names of store/keys.py; the conformance tests of the store publish to them.
+        channel = self._prefix + ("task_updates" if task_id is None else f"task:{task_id}:updates")
+        feed = Feed()
+        if self._closing:
+            feed.end("closing")
+        feeds = self._feeds[channel]
+        feeds.add(feed)
+        self._spawn(self._subscribe(channel))
         try:
-            yield watcher
+            yield feed
         finally:
-            watchers.discard(watcher)
-            if not watchers and self._watchers.get(task_id) is watchers:
-                del self._watchers[task_id]
-                self._spawn(self._unsubscribe(task_id))
+            feeds.discard(feed)
+            if not feeds and self._feeds.get(channel) is feeds:
+                del self._feeds[channel]
+                self._spawn(self._unsubscribe(channel))
+
+    def end_all(self) -> None:
+        """End every feed: the process is about to stop, clients resume at another one."""
+        self._closing = True
+        for feeds in self._feeds.values():
+            for feed in feeds:
+                feed.end("closing")
 
     def _spawn(self, coroutine: Any) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
 
-    def _channel(self, task_id: str) -> str:
-        return f"{self._prefix}task:{task_id}:updates"
-
-    async def _subscribe(self, task_id: str) -> None:
+    async def _subscribe(self, channel: str) -> None:
         if self._pubsub is not None:
             with contextlib.suppress(RedisError, OSError):  # the listener subscribes all again
-                await self._pubsub.subscribe(self._channel(task_id))
+                await self._pubsub.subscribe(channel)
 
-    async def _unsubscribe(self, task_id: str) -> None:
-        if self._pubsub is not None and task_id not in self._watchers:
+    async def _unsubscribe(self, channel: str) -> None:
+        if self._pubsub is not None and channel not in self._feeds:
             with contextlib.suppress(RedisError, OSError):
-                await self._pubsub.unsubscribe(self._channel(task_id))
+                await self._pubsub.unsubscribe(channel)
 
     async def _listen(self) -> None:
         told = False
@@ -110,7 +95,7 @@ class Hub:
             pubsub = self._client.pubsub()
             try:
                 # A channel of our own keeps the connection in use while nobody watches.
-                await pubsub.subscribe(f"{self._prefix}hub", *map(self._channel, self._watchers))
+                await pubsub.subscribe(f"{self._prefix}hub", *self._feeds)
                 self._pubsub = pubsub
                 told = False
                 while True:
@@ -128,20 +113,18 @@ class Hub:
     def _dispatch(self, message: dict[str, Any] | None) -> None:
         if message is None:
             return
-        channel = message["channel"].decode().removeprefix(self._prefix)
-        task_id = channel.removeprefix("task:").removesuffix(":updates")
-        watchers = self._watchers.get(task_id, ())
+        feeds = list(self._feeds.get(message["channel"].decode(), ()))
         if message["type"] == "subscribe":
-            for watcher in list(watchers):
-                watcher.tell_ready()
-        elif message["type"] == "message" and watchers:
-            update = msgspec.json.decode(message["data"], type=_Update)
-            if update.status in TERMINAL:
-                for watcher in list(watchers):
-                    watcher.tell_ended()
+            for feed in feeds:
+                feed.tell_subscribed()
+        elif message["type"] == "message" and feeds:
+            event = self._decoder.decode(message["data"])
+            for feed in feeds:
+                feed.put(event)
 
     async def close(self) -> None:
-        """Stop listening."""
+        """End every feed and stop listening."""
+        self.end_all()
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.gather(self._listener, return_exceptions=True)

@@ -22,8 +22,10 @@ local function change(id, kind, status, attempt, progress, stage)
   redis.call('HSET', key, 'e:' .. version,
     kind .. '|' .. NOW .. '|' .. status .. '|' .. attempt .. '|' .. progress .. '|' .. stage)
   if version > EVENTS_KEPT then redis.call('HDEL', key, 'e:' .. (version - EVENTS_KEPT)) end
+  local known = redis.call('HMGET', key, 'task_type', 'priority')
   local payload = '{"task_id":"' .. id .. '","version":' .. version .. ',"kind":"'
-    .. (kind == 's' and 'state' or 'progress') .. '","status":"' .. status .. '","at_ms":' .. NOW
+    .. (kind == 's' and 'state' or 'progress') .. '","task_type":"' .. (known[1] or '') .. '","priority":"'
+    .. (known[2] or '') .. '","status":"' .. status .. '","at_ms":' .. NOW
     .. ',"attempt":' .. attempt .. ',"progress":' .. progress .. ',"stage":'
     .. (stage == '' and 'null' or cjson.encode(stage)) .. '}'
   redis.call('PUBLISH', key .. ':updates', payload)
