@@ -182,7 +182,7 @@ class AllEvents:
             while (left := end - time.monotonic()) > 0:
                 async with asyncio.timeout(left):
                     event = await _next(feed)
-                if event is None or not self._passes(event, wanted):
+                if event is None or event.kind == "log" or not self._passes(event, wanted):
                     continue
                 if not latest:
                     end = time.monotonic() + COALESCE_S

@@ -11,7 +11,8 @@ for n = 7, #ARGV, 3 do
   redis.call('RPUSH', key .. ':log', line)
   redis.call('HDEL', key, 'e:' .. (version - EVENTS_KEPT))
   local payload = '{"task_id":"' .. id .. '","kind":"log",' .. string.sub(line, 2)
-  redis.call('PUBLISH', key .. ':updates', payload) -- not to task_updates: dashboards show no lines
+  redis.call('PUBLISH', key .. ':updates', payload)
+  redis.call('PUBLISH', P .. 'task_updates', payload)
 end
 if #ARGV >= 7 then redis.call('LTRIM', key .. ':log', -ARGV[6], -1) end
 if ARGV[4] ~= '' then
