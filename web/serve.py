@@ -45,7 +45,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         """Return the application, made in the worker process."""
         settings = self._settings
         logs.setup(settings.log_level, settings.log_format)
-        protocol.answer_with_problems()
+        protocol.repair()
         return WholeBodies(create_app(lambda: bootstrap.service(settings)))
 
 

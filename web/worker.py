@@ -10,7 +10,7 @@ from typing import ClassVar
 from gunicorn.workers.gasgi import ASGIWorker
 
 
-class StreamEndingWorker(ASGIWorker):
+class StreamEndingWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn ships no types
     """Named in serve.py as gunicorn's worker class; one per process."""
 
     #: What the application wants called, in the event loop, when the process begins to stop.
