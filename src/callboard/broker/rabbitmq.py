@@ -117,7 +117,8 @@ class WorkerBroker(RabbitmqBroker):
                 del self.connection
                 if isinstance(error, pika.exceptions.UnroutableError) or _is_missing(error):
                     self.queues_pending.add(message.queue_name)
-                if attempt == ATTEMPTS:
+                # Under an alarm each attempt would wait as long again, and leave one more copy.
+                if attempt == ATTEMPTS or isinstance(error, pika.exceptions.ConnectionBlockedTimeout):
                     raise (error if isinstance(error, ConnectionClosed) else self.outage(error)) from None
             else:
                 return
