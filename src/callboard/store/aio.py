@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import DataError, NoScriptError, RedisError
 
 from callboard.errors import Unavailable
 from callboard.store.scripts import Call
@@ -44,6 +44,8 @@ class AsyncStore:
         answer = await future
         if isinstance(answer, RedisError):
             raise unavailable(answer) from answer
+        if isinstance(answer, Exception):
+            raise answer
         return call.decode(answer)
 
     def _flush(self) -> None:
@@ -59,13 +61,8 @@ class AsyncStore:
 
     async def _send(self, batch: list[tuple[Call[Any], asyncio.Future[Any]]]) -> None:
         try:
-            answers = await self._pipeline([call.command() for call, _ in batch])
-            unknown = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
-            if unknown:
-                again = await self._pipeline([batch[n][0].full_command() for n in unknown])
-                for n, answer in zip(unknown, again, strict=True):
-                    answers[n] = answer
-        except RedisError as error:
+            answers = await self._answers([call for call, _ in batch])
+        except Exception as error:  # noqa: BLE001 - a bug of ours: its callers raise it, later calls go on
             answers = [error] * len(batch)
         except BaseException as error:
             for _, future in batch:
@@ -79,6 +76,22 @@ class AsyncStore:
                 future.set_result(answer)
         if self._waiting:
             self._flush()
+
+    async def _answers(self, batch: list[Call[Any]]) -> list[Any]:
+        try:
+            answers = await self._pipeline([call.command() for call in batch])
+            unknown = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+            if unknown:
+                again = await self._pipeline([batch[n].full_command() for n in unknown])
+                for n, answer in zip(unknown, again, strict=True):
+                    answers[n] = answer
+        except (DataError, UnicodeError) as error:  # one of them cannot be sent: the others shall not suffer
+            if len(batch) == 1:
+                return [error]
+            return [answer for call in batch for answer in await self._answers([call])]
+        except RedisError as error:
+            return [error] * len(batch)
+        return answers
 
     async def _pipeline(self, commands: list[list[Any]]) -> list[Any]:
         if len(commands) == 1:

@@ -182,6 +182,16 @@ async def test_trimming_does_not_stop_at_tasks_that_live_on(bench: Bench) -> Non
     assert (after, dropped) == ("", 1)
 
 
+async def test_a_tag_that_no_task_has_any_more_is_forgotten(bench: Bench) -> None:
+    gone, stays = [await bench.create(task_id=id_at(LONG_AGO_MS, n), tags=tags) for n, tags in
+                   enumerate((("a", "b:c"), ("a",)))]  # fmt: skip
+    bench.client.delete(bench.keys.task(gone.task_id))
+    for tag in ("a", "b:c"):
+        await bench.run(calls.trim(bench.keys, f"tag:{tag}", first_id_at(LONG_AGO_MS + 9), ""))
+    assert bench.client.zrange(f"{bench.keys.prefix}tags", 0, -1) == [b"a"]
+    assert "tag:a" in bench.holding(stays)
+
+
 async def test_a_minutes_work_is_taken_once(bench: Bench) -> None:
     assert await bench.run(calls.take_tick(bench.keys, "trim", 29_000_000))
     assert not await bench.run(calls.take_tick(bench.keys, "trim", 29_000_000))
