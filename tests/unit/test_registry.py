@@ -21,7 +21,7 @@ class Text(Params):
     text: str = "abc"
 
 
-def declared(name: str, function: Callable[[Any], Any] | None = None, **options: Any) -> TaskType:
+def declared(name: str, function: Callable[..., Any] | None = None, **options: Any) -> TaskType:
     def do(params: Nothing) -> str:
         """Do it.
 

@@ -156,6 +156,11 @@ class Bench:
         found: Any = self.client.ttl(self.keys.prefix + name)
         return int(found)
 
+    def kind(self, name: str) -> str:
+        """Return the type of a key in words."""
+        found: Any = self.client.type(self.keys.prefix + name)
+        return str(found.decode()).replace("zset", "sorted set")
+
     def names(self) -> set[str]:
         """Return all keys without their prefix."""
         found = self.client.scan_iter(match=f"{self.keys.prefix}*", count=1000)
@@ -163,7 +168,7 @@ class Bench:
 
     def holding(self, task: TaskRecord) -> set[str]:
         """Return the names of the sorted sets that hold a task's id."""
-        sets = [name for name in self.names() if self.client.type(self.keys.prefix + name) == b"zset"]
+        sets = [name for name in self.names() if self.kind(name) == "sorted set"]
         return {
             name for name in sets if self.client.zscore(self.keys.prefix + name, task.task_id) is not None
         }

@@ -23,8 +23,8 @@ class Row:
     def pattern(self) -> re.Pattern[str]:
         """Return what names of this row look like."""
         text = re.escape(self.name).replace(r"\{", "{").replace(r"\}", "}")
-        task_id = UUID if self.name.startswith("task:") else ".+"
-        return re.compile(re.sub(r"\{\w+\}", lambda hole: task_id if hole[0] == "{id}" else ".+", text))
+        own_id = ".+" if self.name.startswith("worker:") else UUID
+        return re.compile(re.sub(r"\{\w+\}", lambda hole: own_id if hole[0] == "{id}" else ".+", text))
 
 
 def rows() -> list[Row]:
@@ -68,7 +68,7 @@ async def everything(bench: Bench) -> None:
 async def test_every_key_is_in_the_table_with_its_type(bench: Bench) -> None:
     await everything(bench)
     for name in bench.names():
-        kind = bench.client.type(bench.keys.prefix + name).decode().replace("zset", "sorted set")
+        kind = bench.kind(name)
         assert [row for row in rows() if row.pattern.fullmatch(name) and row.kind == kind], (name, kind)
 
 

@@ -32,7 +32,7 @@ async def test_a_finished_small_task_takes_at_most_1200_bytes(tmp_path: Path) ->
 
         async def some(number: int) -> int:
             await asyncio.gather(*(finish(store) for _ in range(number)))
-            return int(looker.info("memory")["used_memory"])  # type: ignore[index]
+            return int(looker.info("memory")["used_memory"])
 
         before = await some(100)  # scripts, connections and the first index nodes are there now
         after = await some(TASKS)

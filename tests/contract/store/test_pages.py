@@ -181,7 +181,8 @@ async def test_a_page_that_holds_the_last_task_has_no_next(bench: Bench) -> None
 
 async def test_tasks_that_come_in_during_a_walk_do_not_disturb_it(bench: Bench) -> None:
     crowd = await a_crowd(bench, 20)
-    found, cursor, number = [], None, 100
+    found: list[str] = []
+    cursor, number = None, 100
     while cursor is not None or not found:
         one = await page(bench, Filter(), 4, cursor)
         found += [task.task_id for task in one.tasks]
