@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callboard.tasks.ids import new_task_id
-from callboard.tasks.message import Envelope, Options, encode, options_of, priority_of
-from callboard.tasks.states import Priority
+from callboard.tasks.message import Envelope, Options, encode, of_record, options_of, priority_of
+from callboard.tasks.record import TaskRecord
+from callboard.tasks.states import Priority, State
 
 UNHURRIED = settings(deadline=None)
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -112,3 +113,42 @@ def test_a_priority_survives_its_level(priority: Priority) -> None:
 @pytest.mark.parametrize(("level", "nearest"), [(-1, Priority.LOW), (3, Priority.HIGH), (255, Priority.HIGH)])
 def test_an_unknown_level_counts_as_the_nearest(level: int, nearest: Priority) -> None:
     assert priority_of(level) is nearest
+
+
+def fresh_record(**changes: Any) -> TaskRecord:
+    fields: dict[str, Any] = {
+        "task_id": new_task_id(),
+        "task_type": "reverse_text",
+        "status": State.QUEUED,
+        "priority": Priority.HIGH,
+        "queue": "texts",
+        "parameters": msgspec.Raw(b'{"text":"a"}'),
+        "max_retries": 5,
+        "time_limit_ms": 1500,
+        "created_at": 1_769_860_800_000,
+        "tags": ("a", "b"),
+    }
+    return TaskRecord(**fields | changes)
+
+
+def test_the_message_of_a_record_carries_all_that_its_record_is_rebuilt_from() -> None:
+    record = fresh_record()
+    message = of_record(record)
+    assert (message.message_id, message.actor_name, message.queue_name) == (
+        record.task_id, "reverse_text", "texts",
+    )  # fmt: skip
+    assert (message.kwargs, message.message_timestamp) == (record.parameters, record.created_at)
+    assert message.options == Options(
+        broker_priority=2, max_retries=5, time_limit=1500, attempt=0, tags=("a", "b")
+    )
+
+
+def test_the_message_of_a_later_attempt_says_how_many_are_over_and_when_it_is_due() -> None:
+    options = of_record(fresh_record(attempts=2), due_ms=5).options
+    assert (options.attempt, options.due_ms) == (2, 5)
+
+
+def test_the_message_of_a_record_can_be_read_by_dramatiq() -> None:
+    theirs = dramatiq.Message.decode(encode(of_record(fresh_record())))
+    assert theirs.kwargs == {"text": "a"}
+    assert theirs.options["max_retries"] == 5
