@@ -64,6 +64,16 @@ class TaskNotFound(CallboardError):
         super().__init__(f"no task has the id {task_id}; finished tasks are kept for a limited time")
 
 
+class OperationNotFound(CallboardError):
+    """No operation on many tasks has this id, or its record has expired."""
+
+    code = "not-found"
+
+    def __init__(self, operation_id: str) -> None:
+        self.operation_id = operation_id
+        super().__init__(f"no operation has the id {operation_id}; they are kept for 24 hours")
+
+
 class Conflict(CallboardError):
     """The task (or key) is in a state that does not allow this."""
 
@@ -77,12 +87,22 @@ class IdempotencyMismatch(CallboardError):
 
 
 class Unavailable(CallboardError):
-    """RabbitMQ or Redis cannot do its part now. `task_id` is set when the task may still run."""
+    """RabbitMQ or Redis cannot do its part now. `task_id` is set when the task may still run,
+    `nothing_done` when it is certain that what was asked has not happened and never will.
+    """
 
     code = "unavailable"
 
-    def __init__(self, message: str, *, task_id: str | None = None, retry_after_s: int = 2) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        task_id: str | None = None,
+        retry_after_s: int = 2,
+        nothing_done: bool = False,
+    ) -> None:
         self.task_id = task_id
+        self.nothing_done = nothing_done
         self.retry_after_s = retry_after_s
         super().__init__(message)
 

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from callboard.errors import Conflict, FieldProblem, IdempotencyMismatch, Unavailable, ValidationFailed
+from callboard.pressure import Pressure
 from callboard.store import calls
 from callboard.store.keys import Keys
 from callboard.store.scripts import Call
@@ -86,6 +87,7 @@ class Submitter:
         publisher: Publishing,
         keys: Keys,
         *,
+        pressure: Pressure | None = None,
         clock: Callable[[], int] = now_ms,
         new_id: Callable[[], str] = new_task_id,
     ) -> None:
@@ -93,6 +95,7 @@ class Submitter:
         self._store = store
         self._publisher = publisher
         self._keys = keys
+        self._pressure = pressure
         self._clock = clock
         self._new_id = new_id
         self._confirmed: list[str] = []
@@ -141,6 +144,10 @@ class Submitter:
                 raise ValidationFailed([FieldProblem("/eta", "is more than ten years away")])
         return due_ms if due_ms > now else None
 
+    def problem(self) -> str | None:
+        """Return why no message can be sent now, or None."""
+        return self._publisher.problem()
+
     async def submit(self, record: TaskRecord, idempotency: calls.Idempotency | None = None) -> Submitted:
         """Make a validated task safe.
 
@@ -149,9 +156,13 @@ class Submitter:
         """
         if problem := self._publisher.problem():
             raise Unavailable(problem)
+        if self._pressure is not None:
+            self._pressure.check(record.queue)
         try:
             created = await self._store.run(calls.create(self._keys, record, idempotency))
         except Unavailable as error:
+            if error.nothing_done:
+                raise
             self._to_reject.add(record.task_id)  # it may have been written all the same
             raise Unavailable(str(error), task_id=record.task_id) from error
         if created.kind == "replay":

@@ -221,17 +221,17 @@ def _pair(answer: Any) -> tuple[str, str]:
 
 def cancel(keys: Keys, task_id: str, result_ttl_s: int) -> Call[tuple[str, str]]:
     """Cancel; answers (absent|done|asked|refused, the status before)."""
-    return Call(_pair, [keys.prefix, task_id, result_ttl_s], script("cancel"))
+    return Call(_pair, [keys.prefix, task_id, result_ttl_s], script("cancel", "by_hand"))
 
 
 def requeue(keys: Keys, task_id: str) -> Call[tuple[str, str]]:
     """Queue a failed or cancelled task again; answers (absent|queued|refused, status before)."""
-    return Call(_pair, [keys.prefix, task_id], script("requeue"))
+    return Call(_pair, [keys.prefix, task_id], script("requeue", "by_hand"))
 
 
 def forget(keys: Keys, task_id: str) -> Call[tuple[str, str]]:
     """Delete a finished task; answers (absent|deleted|refused, status before)."""
-    return Call(_pair, [keys.prefix, task_id, TOMBSTONE_TTL_S], script("forget"))
+    return Call(_pair, [keys.prefix, task_id, TOMBSTONE_TTL_S], script("forget", "by_hand"))
 
 
 def promote_due(keys: Keys, at_most: int = 500) -> Call[int]:

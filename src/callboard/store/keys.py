@@ -17,6 +17,10 @@ build the same names from the prefix (prelude.lua); a test compares the two.
 | `workers` | sorted set | worker ids by last heartbeat (ms) | trimmed |
 | `stats:{minute}` | hash | counts and histograms of that minute, by type | 25 h |
 | `tick:{name}:{minute}` | string | that somebody did that minute's work | 1 h |
+| `operation:{id}` | hash | what is done to many tasks, and how far it is | 24 h |
+| `operation:{id}:chunks` | hash | the ids of its tasks that are still to be done, by chunk | 24 h |
+| `operations` | sorted set | the ids of the newest 50 operations | trimmed |
+| `operations:running` | sorted set | the ids of those that run | trimmed |
 | channels `task:{id}:updates`, `task_updates` | | every event as JSON | |
 | channel `cancel_requests` | | the ids of running tasks that are asked to stop | |
 """
@@ -64,6 +68,10 @@ class Keys:
     def worker(self, worker_id: str) -> str:
         """Return the key of a worker's heartbeat."""
         return f"{self.prefix}worker:{worker_id}"
+
+    def operation(self, operation_id: str) -> str:
+        """Return the key of an operation's record."""
+        return f"{self.prefix}operation:{operation_id}"
 
     def tick(self, name: str, minute: int) -> str:
         """Return the key that says a minute's work has been taken."""

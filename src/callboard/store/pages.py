@@ -1,9 +1,9 @@
 """Lists of tasks: which indexes answer a filter, and the page that is read from them. Pure."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from callboard.errors import FieldProblem, ValidationFailed
 from callboard.store.keys import Keys
@@ -11,6 +11,8 @@ from callboard.store.scripts import Argument, Call, script, text
 from callboard.tasks.ids import first_id_at, is_task_id
 from callboard.tasks.record import FIELDS, TaskRecord, from_values
 from callboard.tasks.states import Priority, State
+
+T = TypeVar("T")
 
 #: Tasks on one page at most.
 LIMIT_MOST: Final = 200
@@ -53,18 +55,55 @@ def page(
 
     Raises ValidationFailed for a cursor that is none.
     """
+    after = None if cursor is None else _decode_cursor(cursor)
+    return _look(keys, wanted, known_types, after, (limit, LOOK_AT_MOST), FIELDS, _page)
+
+
+def ids(
+    keys: Keys, wanted: Filter, known_types: Sequence[str], after_id: str | None, at_most: int
+) -> Call[tuple[list[str], str | None]]:
+    """Look at up to `at_most` tasks, newest first, for their ids; answers (ids, what to go on after)."""
+
+    def read(answer: Any) -> tuple[list[str], str | None]:
+        return [text(row[0]) for row in answer[1]], text(answer[0]) or None
+
+    return _look(keys, wanted, known_types, after_id, (at_most, at_most), ("task_type",), read)
+
+
+def exact_indexes(keys: Keys, wanted: Filter, known_types: Sequence[str]) -> list[str] | None:
+    """Return indexes that hold the wanted tasks and no others, each in one of them; None if there are none.
+
+    Their times of creation, and entries whose record has expired, are still to be left out.
+    """
     indexes, filters = _plan(keys, wanted, known_types)
-    upper = "+" if wanted.created_before_ms is None else f"({first_id_at(wanted.created_before_ms)}"
+    return indexes if not filters and (not wanted.tag or len(indexes) == 1) else None
+
+
+def bounds(wanted: Filter) -> tuple[str, str]:
+    """Return the lowest and the highest id of a filter's times, as ZRANGEBYLEX takes them."""
     lower = "-" if wanted.created_after_ms is None else f"[{first_id_at(wanted.created_after_ms)}"
-    if cursor is not None:
-        after = _decode_cursor(cursor)
-        if upper == "+" or after < upper[1:]:
-            upper = f"({after}"
-    arguments: list[Argument] = [keys.prefix, upper, lower, limit, LOOK_AT_MOST, len(FIELDS), *FIELDS]
-    arguments.append(len(filters))
+    upper = "+" if wanted.created_before_ms is None else f"({first_id_at(wanted.created_before_ms)}"
+    return lower, upper
+
+
+def _look(
+    keys: Keys,
+    wanted: Filter,
+    known_types: Sequence[str],
+    after: str | None,
+    limits: tuple[int, int],
+    fields: Sequence[str],
+    read: Callable[[Any], T],
+) -> Call[T]:
+    """Read fields of tasks; `limits` are how many to answer and how many to look at."""
+    indexes, filters = _plan(keys, wanted, known_types)
+    lower, upper = bounds(wanted)
+    if after is not None and (upper == "+" or after < upper[1:]):
+        upper = f"({after}"
+    arguments: list[Argument] = [keys.prefix, upper, lower, *limits, len(fields), *fields, len(filters)]
     for name, values in filters:
         arguments += [name, len(values), *values]
-    return Call(_page, arguments, script("page"), indexes)
+    return Call(read, arguments, script("page"), indexes)
 
 
 def _plan(

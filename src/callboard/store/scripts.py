@@ -27,10 +27,13 @@ class Script:
 
 
 @functools.cache
-def script(name: str) -> Script:
-    """Return the script `lua/<name>.lua`, read once per process."""
+def script(name: str, *before: str) -> Script:
+    """Return the script `lua/<name>.lua`, read once per process.
+
+    What it shares with others comes before it: the prelude, and the files named in `before`.
+    """
     folder = files("callboard.store") / "lua"
-    source = (folder / "prelude.lua").read_text("utf-8") + (folder / f"{name}.lua").read_text("utf-8")
+    source = "".join((folder / f"{part}.lua").read_text("utf-8") for part in ("prelude", *before, name))
     return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 

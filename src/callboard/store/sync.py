@@ -94,6 +94,12 @@ def unavailable(error: RedisError) -> Exception:
         transient = str(error).startswith(_NOT_NOW) or isinstance(error, (OutOfMemoryError, ReadOnlyError))
         if not transient:
             return error
-    elif isinstance(error, DataError):
+        # A script that may not write is refused at its first write: it has done nothing.
+        return Unavailable(f"Redis cannot serve now: {_said(error)}", nothing_done=True)
+    if isinstance(error, DataError):
         return error
-    return Unavailable(f"Redis cannot serve now: {type(error).__name__}: {str(error)[:200]}")
+    return Unavailable(f"Redis cannot serve now: {_said(error)}")
+
+
+def _said(error: RedisError) -> str:
+    return f"{type(error).__name__}: {str(error)[:200]}"

@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from callboard.store import calls, keys
+from callboard.store import calls, keys, operations
 from callboard.tasks.states import State
 from tests.contract.store.bench import ERROR, FAR_MS, TTL_S, Bench, Watcher
+from tests.contract.store.test_operations import begin
 
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
@@ -63,6 +64,11 @@ async def everything(bench: Bench) -> None:
     await bench.run(calls.fail_unclaimed(bench.keys, unclaimed.task_id, ERROR, TTL_S))
     await bench.run(calls.requeue(bench.keys, unclaimed.task_id))
     await bench.run(calls.take_tick(bench.keys, "trim", 29_000_000))
+    for _ in range(2):
+        await begin(bench, [task], [unclaimed])
+    for operation in await bench.run(operations.running(bench.keys)):
+        await bench.run(operations.step(bench.keys, operation.operation_id, "host:1", 2, TTL_S))
+        break
 
 
 async def test_every_key_is_in_the_table_with_its_type(bench: Bench) -> None:
@@ -118,7 +124,7 @@ def test_python_and_lua_agree_on_the_names() -> None:
     names = keys.keys_for("n")
     made = [
         names.task(UUID), names.log(UUID), names.updates(UUID), names.all_updates, names.outbox,
-        names.idempotency("k"), names.worker("host:1"), names.tick("trim", 1),
+        names.idempotency("k"), names.worker("host:1"), names.tick("trim", 1), names.operation(UUID),
     ]  # fmt: skip
     plain = [name.replace(UUID, "0199d2a0-0000-7000-8000-000000000000") for name in made]
     for name in plain:
