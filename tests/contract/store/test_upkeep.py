@@ -26,6 +26,7 @@ async def test_a_retrying_task_whose_time_has_come_shows_as_queued_and_then_runs
     await bench.run(calls.promote_due(bench.keys))
     event = bench.events(task)[-1]
     assert (event.status, event.attempt, event.progress, event.stage) == ("queued", 1, 0.5, "PROCESSING")
+    assert "due" not in bench.holding(task)
     assert (await bench.claim(task, 1)).attempt == 2
 
 
@@ -40,6 +41,13 @@ async def test_a_task_that_is_not_due_waits_on(bench: Bench, state: State) -> No
     task = await bench.in_state(state)
     assert await bench.run(calls.promote_due(bench.keys)) == 0
     assert (await bench.read(task)).status is state
+
+
+async def test_a_due_time_without_a_task_is_dropped_and_makes_none(bench: Bench) -> None:
+    lost = record()
+    bench.client.zadd(f"{bench.keys.prefix}due", {lost.task_id: 1})
+    await bench.run(calls.promote_due(bench.keys))
+    assert bench.names() == set()
 
 
 async def test_due_tasks_are_promoted_in_bounded_portions_each_once(bench: Bench) -> None:
