@@ -9,7 +9,7 @@ import falcon.asgi
 from callboard.bootstrap import Service
 from callboard.errors import CallboardError
 from callboard.tasks.ids import new_task_id
-from web import discovery, live, pages, problems, tasks
+from web import bulk, discovery, live, pages, problems, tasks
 from web.files import FileUploads
 from web.worker import StreamEndingWorker
 
@@ -41,6 +41,7 @@ def add_routes(app: App, service: Service) -> None:
     board, submitter = service.board, service.submitter
     add("/api/tasks", tasks.Tasks(submitter, board))
     add("/api/tasks/batch", tasks.Batch(submitter))
+    add("/api/tasks/bulk", bulk.BulkOrders(service.bulk))
     add("/api/tasks/{task_id}", tasks.Task(board))
     add("/api/tasks/{task_id}/cancel", tasks.Cancel(board))
     add("/api/tasks/{task_id}/retry", tasks.Retry(board))
@@ -49,6 +50,10 @@ def add_routes(app: App, service: Service) -> None:
     add("/api/tasks/{task_id}/events", live.TaskEvents(board, limits))
     add("/api/events", live.AllEvents(board, service.types_by_queue(), limits))
     add("/ws/tasks/{task_id}", live.TaskSocket(board, limits))
+    add("/api/operations", bulk.Operations(service.bulk))
+    add("/api/operations/{operation_id}", bulk.Operation(service.bulk))
+    add("/api/operations/{operation_id}/cancel", bulk.CancelOperation(service.bulk))
+    add("/api/dead-letters", bulk.DeadLetterGroups(service.dead_letters))
     add("/api/files", FileUploads(service.files))
     add("/api/task-types", discovery.TaskTypes(service))
     add("/api/queues", discovery.Queues(service))

@@ -15,10 +15,14 @@ from callboard.broker.embedded_publisher import EmbeddedPublisher
 from callboard.broker.publisher import Publisher
 from callboard.broker.rabbitmq import WorkerBroker
 from callboard.broker.topology import Topology
+from callboard.bulk import Bulk
+from callboard.carry_out import CarryOut
+from callboard.dead_letters import DeadLetters
 from callboard.encoding import MsgspecEncoder
 from callboard.errors import SettingsError
 from callboard.files import Files
 from callboard.live.hub import Hub
+from callboard.pressure import Pressure
 from callboard.reconcile import Reconciler
 from callboard.scheduler.clock import Clock
 from callboard.scheduler.ticks import QUEUE as PERIODIC
@@ -196,15 +200,15 @@ class Service:
     hub: Hub
     keys: Keys
     reconciler: Reconciler
+    bulk: Bulk
+    carry_out: CarryOut
+    dead_letters: DeadLetters
     #: Embedded mode: what else runs in this process.
     inside: list[Any] = field(default_factory=list)
 
     def types_by_queue(self) -> dict[str, list[str]]:
         """Return the task types that wait in each queue."""
-        found: dict[str, list[str]] = {name: [] for name in self.registry.queues()}
-        for each in self.registry:
-            found[each.queue].append(each.name)
-        return found
+        return self.registry.types_by_queue()
 
     def task_types(self) -> list[TaskType]:
         """Return all task types by name."""
@@ -228,9 +232,11 @@ class Service:
         self.publisher.start()
         self.hub.start()
         self.reconciler.start()
+        self.carry_out.start()
 
     async def stop(self) -> None:
         """Finish what is confirmed and close the connections."""
+        await self.carry_out.close()
         await self.reconciler.close()
         await self.submitter.close()
         await self.hub.close()
@@ -263,7 +269,9 @@ def service(settings: Settings) -> Service:
             settings.broker_url, topology(settings), registry.queues(), settings.confirm_timeout
         )
     store = AsyncStore(async_client(settings.redis_url))
-    submitter = Submitter(registry, store, publisher, keys)
+    pressure = Pressure(store, keys, registry.types_by_queue(), settings.queue_limit)
+    submitter = Submitter(registry, store, publisher, keys, pressure=pressure)
+    carry_out = CarryOut(store, keys, submitter, worker_id(), settings.result_ttl)
     hub = Hub(async_client(settings.redis_url), keys.prefix)
     return Service(
         settings=settings,
@@ -275,6 +283,9 @@ def service(settings: Settings) -> Service:
         store=store,
         hub=hub,
         keys=keys,
-        reconciler=Reconciler(store, keys, submitter),
+        reconciler=Reconciler(store, keys, submitter, pressure),
+        bulk=Bulk(store, keys, settings.result_ttl, carry_out.wake),
+        carry_out=carry_out,
+        dead_letters=DeadLetters(store, keys),
         inside=inside,
     )

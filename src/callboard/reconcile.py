@@ -1,5 +1,5 @@
 """The web processes' background work, every second: publish again what a crash left in the
-outbox, take back what clients were told was refused, show due tasks as queued.
+outbox, take back what clients were told was refused, show due tasks as queued, see which queues are full.
 
 Any number of processes may do it at once: every entry is taken by one script.
 """
@@ -9,6 +9,7 @@ import logging
 from typing import Final
 
 from callboard.errors import Unavailable
+from callboard.pressure import Pressure
 from callboard.store import calls
 from callboard.store.keys import Keys
 from callboard.submit import AsyncRunner, Submitter
@@ -24,10 +25,11 @@ LEFT_MS: Final = 10_000
 class Reconciler:
     """One background task per web process."""
 
-    def __init__(self, store: AsyncRunner, keys: Keys, submitter: Submitter) -> None:
+    def __init__(self, store: AsyncRunner, keys: Keys, submitter: Submitter, pressure: Pressure) -> None:
         self._store = store
         self._keys = keys
         self._submitter = submitter
+        self._pressure = pressure
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -46,6 +48,7 @@ class Reconciler:
 
     async def once(self) -> None:
         """Do one round; raises Unavailable."""
+        await self._pressure.refresh()
         await self._store.run(calls.promote_due(self._keys))
         await self._submitter.reject_leftovers()
         taken = await self._store.run(calls.take_outbox(self._keys, LEFT_MS))

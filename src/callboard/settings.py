@@ -56,6 +56,8 @@ class Settings:
     queue_type: str = "classic"
     #: Seconds to wait for RabbitMQ's confirm before the answer is 503.
     confirm_timeout: float = 5.0
+    #: Queued tasks of one queue from which on submits to it are refused; 0: any number.
+    queue_limit: int = 0
 
     @property
     def embedded(self) -> bool:
@@ -95,6 +97,7 @@ def from_env(env: Mapping[str, str] | None = None) -> Settings:
         web_processes=source.take("WEB_PROCESSES", _whole(1, 64, "2"), 1),
         queue_type=source.take("QUEUE_TYPE", _one_of("classic", "quorum"), "classic"),
         confirm_timeout=source.take("CONFIRM_TIMEOUT", _seconds("5"), 5.0),
+        queue_limit=source.take("QUEUE_LIMIT", _whole(0, 10**9, "100000"), 0),
     )
     if (settings.broker_url == MEMORY) != (settings.redis_url == MEMORY):
         raise SettingsError(

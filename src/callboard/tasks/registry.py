@@ -119,6 +119,13 @@ class Registry:
         """Return the queues of all types, sorted."""
         return sorted({each.queue for each in self._types.values()})
 
+    def types_by_queue(self) -> dict[str, list[str]]:
+        """Return the names of the types that wait in each queue."""
+        found: dict[str, list[str]] = {name: [] for name in self.queues()}
+        for each in self:
+            found[each.queue].append(each.name)
+        return found
+
     def __iter__(self) -> Iterator[TaskType]:
         return iter([self._types[name] for name in self.names()])
 
