@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any, Final, TypeVar
 
+import falcon
 import falcon.asgi
 
 from callboard.errors import FieldProblem, ValidationFailed
@@ -18,7 +19,7 @@ LIST_NAMES: Final = (
     "status", "type", "priority", "queue", "tag", "created_after", "created_before", "limit", "cursor",
 )  # fmt: skip
 
-_WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d+(?:\.\d+)?)\"?(?:$|[,;\s])")
+_WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d+(?:\.\d+)?)\"?(?:$|[,;\s])", re.IGNORECASE)
 
 
 def refuse(name: str, detail: str) -> ValidationFailed:
@@ -48,7 +49,9 @@ def many(req: falcon.asgi.Request, name: str) -> list[str]:
 
 
 def task_id(text: str) -> str:
-    """Return the id of a path; raises ValidationFailed when it is no UUID."""
+    """Return the id of a path; raises ValidationFailed when it is no UUID, HTTPNotFound when it is empty."""
+    if not text:
+        raise falcon.HTTPNotFound
     lowered = text.lower()
     if not is_task_id(lowered):
         raise refuse("task_id", f"{text[:60]!r} is no task id; ids are UUIDs such as 0199a3f2-…")
