@@ -3,14 +3,19 @@
 The exception is asynchronous: it arrives at some later bytecode of the thread. It must never
 land outside the task's own code (there it killed worker threads and lost retries, promises.md,
 trap 9), so a Guard is armed only around the task and takes back what has not arrived yet.
+Nor may it land between a lock's `acquire` and the `try` that releases it: in logging, or inside
+threading.Condition, the lock then stays taken and every other thread hangs (47 of 100 interrupts of
+a tight loop). So the thread's frame is looked at first, and delicate ones are waited out.
 A system call that blocks (a long `time.sleep`, a stuck socket) is interrupted only when it returns;
 when that takes longer than 5 s the run is ended without its thread (worker/hung.py).
 """
 
 import ctypes
+import sys
 import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 from typing import Final, TypeVar
 
 from dramatiq.threading import Interrupt, raise_thread_exception
@@ -23,6 +28,21 @@ T = TypeVar("T")
 WATCH_S: Final = 0.1
 #: Seconds an interrupted task may take to end; then it counts as hung.
 GRACE_S: Final = 5.0
+#: Looks in a row for a moment at which the task may be interrupted, and seconds between them.
+LOOKS: Final = 50
+LOOK_S: Final = 0.001
+
+#: Never interrupted: what keeps the worker's own books, and what half of it done would break.
+_DELICATE: Final = (
+    "asyncio", "importlib", "dramatiq.asyncio", "callboard.worker", "callboard.store", "callboard.tasks",
+)  # fmt: skip
+#: Functions of threading and logging that leave a lock taken or given back when they return.
+_LOCKING: Final = frozenset(
+    {
+        "__enter__", "__exit__", "acquire", "release",
+        "_acquire_restore", "_release_save", "_is_owned", "_acquireLock", "_releaseLock",
+    }
+)  # fmt: skip
 
 
 class ThreadCancelled(Cancelled, Interrupt):
@@ -41,9 +61,7 @@ class Guard:
         self._lock = threading.Lock()
         self._thread_id: int | None = None
         self._raised = False
-        #: What a cancel asked for before the task's code was entered.
-        self._early: type[BaseException] | None = None
-        #: What it was interrupted with, and when (time.monotonic()).
+        #: What it was interrupted with, and when (time.monotonic()); the first one counts.
         self.interrupted: tuple[type[BaseException], float] | None = None
 
     def run(self, function: Callable[[], T]) -> T:
@@ -59,21 +77,37 @@ class Guard:
             raise
 
     def interrupt(self, error: type[BaseException]) -> None:
-        """Raise `error` in the task, once; does nothing after the task has ended."""
+        """Raise `error` in the task, once; does nothing after the task has ended.
+
+        When no moment for it comes within 50 ms, `check` looks on.
+        """
         with self._lock:
-            if self._raised:
+            if self.interrupted is None:
+                self.interrupted = (error, time.monotonic())
+        for _ in range(LOOKS):
+            # A thread that has just woken keeps the interpreter for some milliseconds, so the
+            # task cannot move on between the look at it and the exception.
+            time.sleep(LOOK_S)
+            if self._attempt():
                 return
-            if self._thread_id is None:
-                self._early = error
-                return
-            self._raised = True
-            self.interrupted = (error, time.monotonic())
-            raise_thread_exception(self._thread_id, error)
 
     def check(self, now: float) -> None:
         """Interrupt the task if its time limit has passed; `now` is time.monotonic()."""
-        if now >= self._deadline:
+        if self.interrupted is not None:
+            self._attempt()  # the watch has just woken, too
+        elif now >= self._deadline:
             self.interrupt(ThreadTimeLimit)
+
+    def _attempt(self) -> bool:
+        """Raise what is wanted if this is a moment for it; tell whether there is nothing left to do."""
+        with self._lock:
+            if self._raised or self._thread_id is None or self.interrupted is None:
+                return True
+            if _is_delicate(sys._current_frames().get(self._thread_id)):
+                return False
+            self._raised = True
+            raise_thread_exception(self._thread_id, self.interrupted[0])
+            return True
 
     def cause(self, error: BaseException) -> BaseException:
         """Return why the task ended: the interrupt, even when the task made another error of it."""
@@ -89,11 +123,11 @@ class Guard:
 
     def _arm(self) -> None:
         with self._lock:
-            self._thread_id = threading.get_ident()
-            early = self._early
+            early = self.interrupted
+            if early is None:
+                self._thread_id = threading.get_ident()
         if early is not None:
-            self._raised = True
-            raise early
+            raise early[0]
 
     def _disarm(self) -> None:
         with self._lock:
@@ -102,3 +136,13 @@ class Guard:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread_id), None)
             self._thread_id = None
             self._raised = True
+
+
+def _is_delicate(frame: FrameType | None) -> bool:
+    """Tell whether an exception would do harm where this frame stands: its next bytecode raises it."""
+    if frame is None:
+        return True
+    module: str = frame.f_globals.get("__name__", "")
+    if module in ("threading", "logging"):
+        return frame.f_code.co_name in _LOCKING
+    return module in _DELICATE or module.startswith(tuple(f"{each}." for each in _DELICATE))
