@@ -106,7 +106,9 @@ def parse(body: bytes) -> Parsed:
         return _Flaw(detail, key)
 
     def whole(digits: str) -> Any:
-        return int(digits) if len(digits) <= DIGITS_MOST else flaw(f"has more than {DIGITS_MOST} digits")
+        if len(digits) > DIGITS_MOST + digits.startswith("-"):
+            return flaw(f"has more than {DIGITS_MOST} digits")
+        return int(digits)
 
     def real(digits: str) -> Any:
         value = float(digits)

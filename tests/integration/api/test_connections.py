@@ -1,0 +1,24 @@
+"""Connections that are used again, by clients that are fast and send much."""
+
+import httpx
+import pytest
+
+from tests.integration.api.serving import Board
+from tests.integration.api.wire import GOOD
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("size", "status"), [(100, 202), (100_000, 202), (1024 * 1024, 202), (3_000_000, 413)]
+)
+def test_one_connection_serves_many_bodies_of_any_size(board: Board, size: int, status: int) -> None:
+    with httpx.Client(base_url=board.url, limits=httpx.Limits(max_connections=1), timeout=10) as client:
+        for _ in range(20):
+            answer = client.post("/api/tasks", content=GOOD.ljust(size), headers=JSON)
+            assert answer.status_code == status
+
+
+def test_a_large_answer_comes_whole(board: Board) -> None:
+    text = "\U0001f600" * 60_000
+    assert board.run("reverse_text", {"text": text})["parameters"]["text"] == text
