@@ -221,7 +221,6 @@ def test_thousands_of_races_raise_inside_the_task_or_nowhere() -> None:
     with interrupting(lambda: current[0]):
         for _ in range(1_500):
             guard = current[0] = Guard(FAR_S)
-            rounds = rng.randrange(60_000)
             try:
                 guard.run(partial(busy, rng.randrange(250_000)))
                 outcomes["returned"] += 1
