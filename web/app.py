@@ -11,6 +11,7 @@ from callboard.errors import CallboardError
 from callboard.tasks.ids import new_task_id
 from web import bulk, discovery, live, pages, problems, tasks
 from web.files import FileUploads
+from web.site import Site, Static
 from web.worker import StreamEndingWorker
 
 App = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
@@ -61,8 +62,9 @@ def add_routes(app: App, service: Service) -> None:
     add("/api/stats", discovery.Stats(service))
     add("/healthz", discovery.Live())
     add("/readyz", discovery.Ready(service))
-    add("/", pages.Home())
-    add("/static/{name}", pages.Static())
+    site = Site()
+    add("/", pages.Home(site, board))
+    add("/static/{name}", Static(site))
 
 
 class Lifespan:

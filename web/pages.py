@@ -1,80 +1,44 @@
-"""The web page at `/` and the files it is made of, read once at the start."""
+"""The pages for people; each is rendered with what is known now, and modules of static/ go on from there."""
 
-import hashlib
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+import asyncio
+from typing import Any, Final
 
-import falcon
 import falcon.asgi
 
-from web import query
+from callboard.board import Board
+from callboard.errors import Unavailable
+from callboard.store.pages import Filter
+from callboard.tasks.record import view
+from callboard.tasks.states import State
+from web.site import Site
 
 Request = falcon.asgi.Request
 Response = falcon.asgi.Response
 
-HERE: Final = Path(__file__).parent
-
-#: Nothing inline, nothing from other hosts.
-POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-
-_TYPES: Final = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
+#: Tasks on the first page; static/newest.js has the same number.
+NEWEST: Final = 15
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    data: bytes
-    content_type: str
-    tag: str
-
-    def send(self, req: Request, resp: Response) -> None:
-        """Answer with the file, or with 304 when the browser has this very one."""
-        resp.set_header("ETag", self.tag)
-        resp.set_header("Cache-Control", "no-cache")
-        resp.set_header("X-Content-Type-Options", "nosniff")
-        if query.none_match(req, self.tag):
-            resp.status = 304
-            return
-        resp.content_type = self.content_type
-        resp.data = self.data
-
-
-def _read(path: Path) -> _File:
-    data = path.read_bytes()
-    return _File(data, _TYPES[path.suffix], f'"{hashlib.sha256(data).hexdigest()[:32]}"')
+def trouble(error: Unavailable) -> str:
+    """Return what a page says when it cannot be filled."""
+    return f"Callboard is not ready: {error}. Trying again…"
 
 
 class Home:
-    """`GET /`: submit any task type from its schema and see the result."""
+    """`GET /`: counts, charts, the newest tasks, and a form for any task type."""
 
-    def __init__(self) -> None:
-        self._page = _read(HERE / "templates" / "home.html")
+    def __init__(self, site: Site, board: Board) -> None:
+        self._site = site
+        self._board = board
 
     async def on_get(self, req: Request, resp: Response) -> None:
-        """Show the page."""
-        resp.set_header("Content-Security-Policy", POLICY)
-        resp.set_header("Referrer-Policy", "no-referrer")
-        self._page.send(req, resp)
-
-
-class Static:
-    """`GET /static/{name}`: the page's scripts and styles; no other file can be named."""
-
-    def __init__(self) -> None:
-        self._files = {
-            path.name: _read(path) for path in (HERE / "static").iterdir() if path.suffix in _TYPES
-        }
-
-    async def on_get(self, req: Request, resp: Response, name: str) -> None:
-        """Send one file."""
-        if name not in self._files:
-            raise falcon.HTTPNotFound
-        self._files[name].send(req, resp)
+        """Show the page, also when there is nothing to fill it with."""
+        values: dict[str, Any] = {"counts": {state.value: None for state in State}, "tasks": []}
+        try:
+            counts, page = await asyncio.gather(
+                self._board.counts(), self._board.page(Filter(), NEWEST, None)
+            )
+            values = {"counts": counts, "tasks": [view(each) for each in page.tasks]}
+        except Unavailable as error:
+            values["trouble"] = trouble(error)
+        self._site.send(req, resp, "home.html", **values)

@@ -1,24 +1,40 @@
 // Talks to the server. Everything that goes wrong becomes a Problem; whether the server can be reached is
-// told to whoever listens to `connection`.
+// told to whoever listens to `connection`. Answers stay text: see json.js for numbers that must stay exact.
+
+import { setClock } from "./time.js";
 
 export class Problem extends Error {
-  /** `status` is 0 when there was no answer at all. */
+  /** `status` is 0 when there was no answer at all; `body` is the problem+json, or {}. */
   constructor(status, body) {
     super(body.detail || body.title || `the server answered ${status}`);
     this.status = status;
+    this.body = body;
     this.title = body.title || "The request failed";
     this.errors = Array.isArray(body.errors) ? body.errors : [];
     this.requestId = body.request_id || "";
   }
 }
 
-/** Fires "change"; `trouble` is "" or a sentence for people. */
+/** Fires "change". `trouble` is "" or a sentence for people; `state` is idle, live, paused or lost. */
 class Connection extends EventTarget {
   trouble = "";
+  #streams = new Map();
+
+  get state() {
+    const states = [...this.#streams.values()];
+    return ["lost", "live", "paused"].find((each) => states.includes(each)) || "idle";
+  }
 
   tell(trouble) {
     if (trouble === this.trouble) return;
     this.trouble = trouble;
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** A stream says how it does; null: it has ended. */
+  tellStream(stream, state) {
+    if (state === null) this.#streams.delete(stream);
+    else this.#streams.set(stream, state);
     this.dispatchEvent(new Event("change"));
   }
 }
@@ -40,6 +56,7 @@ export async function request(path, options = {}) {
     connection.tell("The server cannot be reached. Trying again…");
     throw new Problem(0, { title: "No answer", detail: "the server cannot be reached" });
   }
+  setClock(response.headers.get("Date"));
   if (response.ok || response.status === 304) {
     connection.tell("");
     return { status: response.status, text, headers: response.headers };
@@ -60,12 +77,22 @@ function parsed(text) {
 
 const JSON_HEADERS = { "Content-Type": "application/json" };
 
+/** Return the JSON at an address as values; for what holds no numbers of unlimited size. */
+export async function get(path, options = {}) {
+  return JSON.parse((await request(path, options)).text);
+}
+
+/** Post a body given as JSON text, or nothing. */
+export function post(path, body) {
+  return request(path, body === undefined ? { method: "POST" } : { method: "POST", headers: JSON_HEADERS, body });
+}
+
+export const remove = (path) => request(path, { method: "DELETE" });
+
 /** Submit a body, given as text. Repeating it with the same key is harmless. */
 export function submit(body, key) {
   return request("/api/tasks", { method: "POST", headers: { ...JSON_HEADERS, "Idempotency-Key": key }, body });
 }
-
-export const post = (path) => request(path, { method: "POST" });
 
 /** Return a key for one submit; crypto.randomUUID is missing where the page came by plain HTTP. */
 export function newKey() {

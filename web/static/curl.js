@@ -1,5 +1,6 @@
 // The same submit as a command for a shell.
 
+import { copyText } from "./copy.js";
 import { byId } from "./dom.js";
 
 /** Return the curl command that posts `body`. */
@@ -9,20 +10,14 @@ export function command(body) {
   return `curl -sS ${quoted(url)} \\\n  -H 'Content-Type: application/json' \\\n  --data-raw ${quoted(body)}`;
 }
 
-/** Put text on the clipboard, or show it to be copied by hand; returns what to tell the user. */
+/** Put the command on the clipboard, or show it to be copied by hand; returns what to tell the user. */
 export async function copy(text) {
-  const box = byId("curl-box");
+  const done = await copyText(text);
+  byId("curl-box").hidden = done;
+  if (done) return "Copied";
   const area = byId("curl-text");
   area.value = text;
-  try {
-    await navigator.clipboard.writeText(text); // not there when the page came by plain HTTP
-    box.hidden = true;
-    return "Copied";
-  } catch {
-    box.hidden = false;
-    area.focus();
-    area.select();
-    if (!document.execCommand("copy")) return "Press Ctrl+C to copy";
-    return "Copied";
-  }
+  area.focus();
+  area.select();
+  return "Press Ctrl+C to copy";
 }

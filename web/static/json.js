@@ -65,6 +65,18 @@ export function members(text) {
   return found;
 }
 
+/** Return the texts of the elements of a JSON array. */
+export function elements(text) {
+  const found = [];
+  let at = skip(text, skip(text, 0) + 1);
+  while (at < text.length && text[at] !== "]") {
+    const end = valueEnd(text, at);
+    found.push(text.slice(at, end).trim());
+    at = skip(text, skip(text, end) + 1);
+  }
+  return found;
+}
+
 /** Return JSON text with one value a line, and every character of it visible. */
 export function pretty(text) {
   const out = [];

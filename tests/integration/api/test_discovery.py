@@ -1,5 +1,6 @@
 """Queues, workers, statistics and health; which methods and addresses there are."""
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -142,7 +143,17 @@ def test_the_page_allows_nothing_inline_and_nobody_else(board: Board) -> None:
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert "unsafe" not in page.headers["Content-Security-Policy"]
     assert page.headers["X-Content-Type-Options"] == "nosniff"
-    assert board.client.get("/", headers={"If-None-Match": page.headers["ETag"]}).status_code == 304
+
+
+def test_a_static_file_is_kept_for_good_under_its_version(board: Board) -> None:
+    (address,) = re.findall(r'href="(/static/base\.css\?v=[0-9a-f]+)"', board.client.get("/").text)
+    style = board.client.get(address)
+    assert "immutable" in style.headers["Cache-Control"]
+    again = board.client.get(address, headers={"If-None-Match": style.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    plain = board.client.get("/static/base.css")
+    assert plain.headers["Cache-Control"] == "no-cache"
+    assert plain.text == style.text
 
 
 def closed() -> str:

@@ -1,0 +1,52 @@
+// What every page has: the theme button, the sign of the connection, relative times, copy buttons.
+
+import { connection } from "./api.js";
+import { startCopying } from "./copy.js";
+import { byId, setText } from "./dom.js";
+import { startTimes } from "./time.js";
+
+const THEMES = ["auto", "light", "dark"];
+const root = document.documentElement;
+
+function startTheme() {
+  const button = byId("theme");
+  const show = () => {
+    const now = root.dataset.theme || "auto";
+    button.title = `Theme: ${now}`;
+    button.setAttribute("aria-label", `Theme: ${now}. Change it.`);
+    button.dataset.theme = now;
+  };
+  button.addEventListener("click", () => {
+    const next = THEMES[(THEMES.indexOf(root.dataset.theme || "auto") + 1) % THEMES.length];
+    if (next === "auto") delete root.dataset.theme;
+    else root.dataset.theme = next;
+    try {
+      localStorage.setItem("theme", next);
+    } catch {
+      // It then lasts as long as the page.
+    }
+    show();
+  });
+  button.hidden = false;
+  show();
+}
+
+const WORDS = { idle: "", live: "Live", paused: "Paused", lost: "Disconnected… Reconnecting…" };
+
+function startConnection() {
+  const show = () => {
+    const live = byId("live");
+    live.dataset.state = connection.state;
+    setText(live, WORDS[connection.state]);
+    const trouble = byId("trouble");
+    trouble.hidden = connection.trouble === "";
+    setText(trouble, connection.trouble);
+  };
+  connection.addEventListener("change", show);
+  if (connection.state !== "idle" || connection.trouble) show();
+}
+
+startTheme();
+startConnection();
+startTimes();
+startCopying();
