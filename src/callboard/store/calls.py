@@ -99,13 +99,18 @@ class Claim:
     why: str = ""
 
 
-def claim(keys: Keys, task_id: str, worker: str, attempt_before: int, due_ms: int | None) -> Call[Claim]:
-    """Ask to run a message, sent after `attempt_before` attempts and due at `due_ms`."""
-    return _claim_call(keys, task_id, worker, attempt_before, due_ms, [""] * 8)
+def claim(
+    keys: Keys, task_id: str, worker: str, attempt_before: int, due_ms: int | None, token: str = ""
+) -> Call[Claim]:
+    """Ask to run a message, sent after `attempt_before` attempts and due at `due_ms`.
+
+    With a `token`, the same request sent twice (its answer was lost) gets the first answer again.
+    """
+    return _claim_call(keys, task_id, worker, attempt_before, due_ms, *[""] * 8, token)
 
 
 def claim_rebuilding(
-    keys: Keys, message: Envelope, worker: str, max_retries: int, time_limit_ms: int
+    keys: Keys, message: Envelope, worker: str, max_retries: int, time_limit_ms: int, token: str = ""
 ) -> Call[Claim]:
     """Ask to run a message whose record is gone; the record is rebuilt from the message."""
     options = message.options
@@ -114,15 +119,12 @@ def claim_rebuilding(
         bytes(message.kwargs), max_retries, time_limit_ms, message.message_timestamp,
         msgspec.json.encode(options.tags) if options.tags else b"",
     ]  # fmt: skip
-    return _claim_call(keys, message.message_id, worker, options.attempt, options.due_ms, rebuild)
+    return _claim_call(keys, message.message_id, worker, options.attempt, options.due_ms, *rebuild, token)
 
 
-def _claim_call(
-    keys: Keys, task_id: str, worker: str, attempt: int, due_ms: int | None, rebuild: Sequence[Argument]
-) -> Call[Claim]:
-    due: Argument = "" if due_ms is None else due_ms
-    arguments = [keys.prefix, task_id, worker, LEASE_MS, STARTS_ALLOWED, attempt, due, *rebuild]
-    return Call(_claim, arguments, script("claim"))
+def _claim_call(keys: Keys, task_id: str, worker: str, *message: Argument | None) -> Call[Claim]:
+    rest = ["" if each is None else each for each in message]
+    return Call(_claim, [keys.prefix, task_id, worker, LEASE_MS, STARTS_ALLOWED, *rest], script("claim"))
 
 
 def _claim(answer: Any) -> Claim:

@@ -5,6 +5,7 @@ acked all the same, which lost tasks (promises.md, traps 1 and 10). Inside the a
 nothing is swallowed and the ack comes only after this returns. See docs/decisions/0001.
 """
 
+import itertools
 import logging
 import random
 import threading
@@ -40,6 +41,9 @@ logger = logging.getLogger(__name__)
 
 #: Milliseconds until a message is offered again that could not be handled for an unexpected reason.
 PUT_OFF_MS: Final = 30_000
+
+#: Numbers this process's claims, so that one sent twice is known again.
+_CLAIMS: Final = itertools.count()
 
 HUNG: Final = "it did not react to that within 5 s and was given up; its thread was replaced"
 
@@ -93,7 +97,8 @@ class Executor:
         self, task_type: TaskType, message: MessageProxy, options: Options, parameters: dict[str, Any]
     ) -> calls.Claim:
         task_id = message.message_id
-        claim = calls.claim(self.keys, task_id, self.worker, options.attempt, options.due_ms)
+        token = f"{self.worker}/{next(_CLAIMS)}"
+        claim = calls.claim(self.keys, task_id, self.worker, options.attempt, options.due_ms, token)
         found = self.insist.on(lambda: self.store.run(claim), "claim", task_id)
         if found.kind != "absent":
             return found
@@ -111,6 +116,7 @@ class Executor:
             self.worker,
             task_type.max_retries if retries is None else retries,
             int(task_type.time_limit_s * 1000) if limit_ms is None else limit_ms,
+            token,
         )
         return self.insist.on(lambda: self.store.run(rebuild), "claim", task_id)
 

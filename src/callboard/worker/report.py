@@ -41,7 +41,7 @@ class RunReporter:
         """Take the newest progress; the stage stays when none is given."""
         with self._lock:
             if stage is not None:
-                self._stage = stage[:200]
+                self._stage = _sendable(stage[:200])
             self._progress = (float(fraction), self._stage)
         self._flusher.wake(self)
 
@@ -52,9 +52,7 @@ class RunReporter:
             message += f"\n{type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
         if len(message) > LINE_MOST:
             message = message[:LINE_MOST] + "… (cut)"
-        # Lone surrogates cannot be sent as UTF-8; the line matters more than they do.
-        message = message.encode("utf-8", "replace").decode()
-        line = calls.LogLine(record.levelname, int(record.created * 1000), message)
+        line = calls.LogLine(record.levelname, int(record.created * 1000), _sendable(message))
         with self._lock:
             self._lines.append(line)
         self._flusher.wake(self)
@@ -149,8 +147,16 @@ class Flusher(threading.Thread):
                     continue
                 self._waiting.difference_update(due)
             for reporter in due:
-                if reporter.flush() == "lost":
-                    self.wake(reporter)
+                try:
+                    if reporter.flush() == "lost":
+                        self.wake(reporter)
+                except Exception:  # a loop's edge: this thread serves every task of the process
+                    logger.exception("the progress of a task could not be written")
+
+
+def _sendable(text: str) -> str:
+    """Replace lone surrogates, which cannot be sent as UTF-8; the text matters more than they do."""
+    return text.encode("utf-8", "replace").decode()
 
 
 class CaptureHandler(logging.Handler):

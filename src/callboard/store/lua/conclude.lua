@@ -13,7 +13,7 @@ local progress = ARGV[9] ~= '' and ARGV[9] or known[10] or '0'
 local stage = ARGV[9] ~= '' and ARGV[10] or known[11] or ''
 if outcome == 'succeeded' then progress = '1' end
 redis.call('HSET', key, 'status', outcome, 'progress', progress, 'stage', stage, 'concluded', run)
-redis.call('HDEL', key, 'lease_ms', 'starts', 'cancel_requested')
+redis.call('HDEL', key, 'lease_ms', 'starts', 'claim', 'cancel_requested')
 move(id, task_type, known[5], 'running', outcome)
 if outcome == 'retrying' then
   local line = '{"attempt":' .. attempts .. ',"status":"retrying","started_at":' .. known[6] .. ',"finished_at":'
