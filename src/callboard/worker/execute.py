@@ -31,7 +31,7 @@ from callboard.tasks.states import State
 from callboard.tasks.times import now_ms
 from callboard.worker import outcome
 from callboard.worker.insist import Abandoned, Ended, Insist
-from callboard.worker.interrupt import Guard
+from callboard.worker.interrupt import Guard, ThreadCancelled
 from callboard.worker.outcome import Outcome
 from callboard.worker.ports import Outlet, Store
 from callboard.worker.report import Flusher, RunReporter
@@ -143,7 +143,14 @@ class Executor:
     ) -> Any:
         limit_s = task_type.time_limit_s if options.time_limit is None else options.time_limit / 1000
         guard = Guard(limit_s)
-        reporter = RunReporter(self.store, self.keys, message.message_id, claim.run, self.flusher)
+        reporter = RunReporter(
+            self.store,
+            self.keys,
+            message.message_id,
+            claim.run,
+            self.flusher,
+            on_cancel=lambda: guard.interrupt(ThreadCancelled),
+        )
         thread = threading.current_thread()
 
         def end_without_it() -> None:
@@ -203,8 +210,8 @@ class Executor:
         elif ended.state is State.FAILED:
             dead = message._message.copy(options={"attempt": claim.attempt})
             self.insist.on(lambda: self.outlet.dead_letter(dead), "dead-letter", task_id)
-        if reporter is not None and reporter.has_lines:
-            reporter.flush()
+        if reporter is not None:
+            self.insist.on(reporter.write_lines, "write the log of", task_id)
         ending = calls.Ending(
             task_id=task_id,
             run=claim.run,

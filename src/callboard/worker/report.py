@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from callboard.errors import Unavailable
@@ -23,15 +24,29 @@ LINE_MOST: Final = 8_192
 
 
 class RunReporter:
-    """The reporter of one run; progress and log may be called from any thread."""
+    """The reporter of one run; progress and log may be called from any thread.
 
-    def __init__(self, store: Store, keys: Keys, task_id: str, run: int, flusher: "Flusher") -> None:
+    `on_cancel` is called when an answer from Redis says that the task is to stop.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        keys: Keys,
+        task_id: str,
+        run: int,
+        flusher: "Flusher",
+        on_cancel: Callable[[], None] = lambda: None,
+    ) -> None:
         self._store = store
         self._keys = keys
         self._task_id = task_id
         self._run = run
         self._flusher = flusher
+        self.on_cancel = on_cancel
         self._lock = threading.Lock()
+        #: Held while a write is under way: the end of the run must not overtake it.
+        self._writing = threading.Lock()
         self._progress: tuple[float, str] | None = None
         self._stage = ""
         self._lines: deque[calls.LogLine] = deque(maxlen=calls.LOG_LINES_KEPT)
@@ -52,7 +67,8 @@ class RunReporter:
             message += f"\n{type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
         if len(message) > LINE_MOST:
             message = message[:LINE_MOST] + "… (cut)"
-        line = calls.LogLine(record.levelname, int(record.created * 1000), _sendable(message))
+        level = record.levelname if record.levelname.isalnum() else "INFO"  # the script takes it as it is
+        line = calls.LogLine(level, int(record.created * 1000), _sendable(message))
         with self._lock:
             self._lines.append(line)
         self._flusher.wake(self)
@@ -74,18 +90,34 @@ class RunReporter:
 
         When Redis does not answer, everything is kept for the next time.
         """
+        with self._writing:
+            with self._lock:
+                progress, self._progress = self._progress, None
+                self._next_write = time.monotonic() + INTERVAL_S
+            try:
+                return self._write(progress)
+            except Unavailable:
+                return "lost"
+
+    def write_lines(self) -> None:
+        """Write the lines that are waiting, before the end of the run; raises Unavailable."""
+        with self._writing:
+            self._write(None)
+
+    def _write(self, progress: tuple[float, str] | None) -> str:
         with self._lock:
-            progress, lines = self._progress, list(self._lines)
-            self._progress = None
+            lines = list(self._lines)
             self._lines.clear()
-            self._next_write = time.monotonic() + INTERVAL_S
         if progress is None and not lines:
             return "ok"
         try:
             return self._store.run(calls.report(self._keys, self._task_id, self._run, progress, lines))
         except Unavailable:
             self._keep(progress, lines)
-            return "lost"
+            raise
+        except Exception:  # a bug must not run the task again, nor end the thread that serves them all
+            logger.exception("progress or log lines of task %s could not be written", self._task_id)
+            return "ok"
 
     def _keep(self, progress: tuple[float, str] | None, lines: list[calls.LogLine]) -> None:
         """Put back what could not be written, before what has come since."""
@@ -96,14 +128,9 @@ class RunReporter:
 
     def take_progress(self) -> tuple[float, str] | None:
         """Return the progress that is not written yet and forget it: the end of the run takes it."""
-        with self._lock:
+        with self._writing, self._lock:
             progress, self._progress = self._progress, None
             return progress
-
-    @property
-    def has_lines(self) -> bool:
-        """Tell whether log lines wait to be written."""
-        return bool(self._lines)
 
 
 class Flusher(threading.Thread):
@@ -147,11 +174,11 @@ class Flusher(threading.Thread):
                     continue
                 self._waiting.difference_update(due)
             for reporter in due:
-                try:
-                    if reporter.flush() == "lost":
-                        self.wake(reporter)
-                except Exception:  # a loop's edge: this thread serves every task of the process
-                    logger.exception("the progress of a task could not be written")
+                answer = reporter.flush()
+                if answer == "lost":
+                    self.wake(reporter)
+                elif answer == "cancel":
+                    reporter.on_cancel()
 
 
 def _sendable(text: str) -> str:
@@ -166,4 +193,7 @@ class CaptureHandler(logging.Handler):
         """Hand the record to the run it was logged in, if any."""
         run = maybe_run()
         if run is not None:
-            run.reporter.log(record)
+            try:
+                run.reporter.log(record)
+            except Exception:  # noqa: BLE001 - a broken log call is no reason for a task to fail
+                self.handleError(record)
