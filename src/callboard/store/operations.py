@@ -19,8 +19,8 @@ from callboard.tasks.times import to_rfc3339
 
 #: Seconds an operation's record is kept; also how long one waits for a web process to take its next step.
 KEPT_S: Final = 86_400
-#: Tasks of one step: 200 of them hold Redis for 4 to 6 ms.
-CHUNK: Final = 200
+#: Tasks of one step: 100 of them hold Redis for 2 to 4 ms.
+CHUNK: Final = 100
 #: A step's lease: an operation whose process died is taken over by another one after it.
 STEP_LEASE_MS: Final = 5_000
 #: Operations that run at the same time, and newest ones that are listed.
