@@ -16,6 +16,8 @@ from callboard.tasks.states import State
 #: Characters of a traceback and of a message that are kept.
 TRACEBACK_MOST: Final = 8_192
 MESSAGE_MOST: Final = 2_000
+#: Milliseconds a `Retry(after=…)` may wait at most: ten years, as a submit's delay.
+DELAY_MOST_MS: Final = 315_360_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ def of_error(
     if isinstance(error, Cancelled):
         return Outcome(state=State.CANCELLED)
     if isinstance(error, Retry):
-        return Outcome(state=State.RETRYING, delay_ms=int(error.after * 1000), free=True)
+        return Outcome(state=State.RETRYING, delay_ms=int(min(error.after * 1000, DELAY_MOST_MS)), free=True)
     described = describe(error)
     permanent = (Permanent, ValidationFailed, *task_type.permanent)
     if isinstance(error, permanent) or attempt >= attempt_limit:
@@ -68,12 +70,19 @@ def describe(error: BaseException) -> bytes:
         if error.args:
             message += f"; {error}"
     else:
-        message = str(error) or name
+        message = _text(error) or name
     trace = "".join(traceback.format_exception(type(error), error, _own_frames(error)))
     if len(trace) > TRACEBACK_MOST:
         trace = "… (cut)\n" + trace[-TRACEBACK_MOST:]
     found = {"type": name, "message": message[:MESSAGE_MOST], "traceback": trace}
     return msgspec.json.encode({key: _clean(value) for key, value in found.items()})
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # noqa: BLE001 - an author's `__str__` must not keep the end from being recorded
+        return f"(its message cannot be shown: {type(broken).__name__})"
 
 
 def _own_frames(error: BaseException) -> Any:
