@@ -11,7 +11,9 @@ from callboard.errors import CallboardError
 from callboard.tasks.ids import new_task_id
 from web import bulk, discovery, live, pages, problems, tasks
 from web.files import FileUploads
+from web.origin import OriginCheck
 from web.site import Site, Static
+from web.stats import Stats
 from web.worker import StreamEndingWorker
 
 App = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
@@ -20,7 +22,7 @@ App = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
 def create_app(make_service: Callable[[], Service]) -> App:
     """Return the application; the service is made and started with the process's event loop."""
     lifespan = Lifespan(make_service)
-    middleware: list[Any] = [lifespan, RequestId()]
+    middleware: list[Any] = [lifespan, RequestId(), OriginCheck()]
     app = App(middleware=middleware)
     lifespan.app = app
     app.req_options.strip_url_path_trailing_slash = False
@@ -59,7 +61,7 @@ def add_routes(app: App, service: Service) -> None:
     add("/api/task-types", discovery.TaskTypes(service))
     add("/api/queues", discovery.Queues(service))
     add("/api/workers", discovery.Workers(service))
-    add("/api/stats", discovery.Stats(service))
+    add("/api/stats", Stats(board))
     add("/healthz", discovery.Live())
     add("/readyz", discovery.Ready(service))
     site = Site()

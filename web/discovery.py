@@ -90,18 +90,6 @@ def _worker(entry: WorkerEntry) -> dict[str, Any]:
     }
 
 
-class Stats:
-    """`GET /api/stats`."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    async def on_get(self, req: Request, resp: Response) -> None:
-        """Count tasks by state."""
-        query.only(req, ())
-        answer(resp, {"counts": await self._service.board.counts()})
-
-
 class Live:
     """`GET /healthz`."""
 

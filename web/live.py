@@ -20,6 +20,7 @@ from callboard.store.pages import Filter
 from callboard.tasks import events
 from callboard.tasks.events import Event
 from web import query
+from web.origin import same_origin
 from web.problems import RequestProblem
 
 Request = falcon.asgi.Request
@@ -287,10 +288,3 @@ def _current(record: Any) -> dict[str, Any]:
             attempt=record.attempts,
         )
     )
-
-
-def same_origin(req: Request) -> bool:
-    """Tell whether a browser's request comes from our own page; other clients send no Origin."""
-    origin = req.get_header("Origin")
-    host = req.get_header("Host")
-    return origin is None or origin in (f"http://{host}", f"https://{host}")

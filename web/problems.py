@@ -32,6 +32,7 @@ KINDS: Final = {
     "file-refused": (422, "The file's name cannot be used"),
     "file-missing": (404, "There is no such file"),
     "not-found": (404, "There is nothing at this address"),
+    "forbidden": (403, "This is not allowed"),
     "method-not-allowed": (405, "This address does not support the method"),
     "conflict": (409, "The current state does not allow this"),
     "incomplete-body": (408, "The body did not arrive"),

@@ -102,11 +102,16 @@ def page_filter(req: falcon.asgi.Request) -> Filter:
 
 def page_limit(req: falcon.asgi.Request, default: int = 50) -> int:
     """Return how many tasks to list; raises ValidationFailed."""
-    text = one(req, "limit")
+    return whole(req, "limit", default, LIMIT_MOST)
+
+
+def whole(req: falcon.asgi.Request, name: str, default: int, most: int) -> int:
+    """Return a whole number from 1 to `most`; raises ValidationFailed."""
+    text = one(req, name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= LIMIT_MOST):
-        raise refuse("limit", f"{text[:40]!r} is no whole number from 1 to {LIMIT_MOST}")
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= most):
+        raise refuse(name, f"{text[:40]!r} is no whole number from 1 to {most}")
     return int(text)
 
 

@@ -18,7 +18,7 @@ export function stale() {
 }
 
 async function read() {
-  const { counts } = await get("/api/stats");
+  const { counts } = await get("/api/stats?minutes=1");
   for (const link of byId("counts").querySelectorAll("a")) {
     setText(link.firstElementChild, counts[link.dataset.status].toLocaleString("en"));
   }
