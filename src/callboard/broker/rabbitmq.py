@@ -164,7 +164,10 @@ class SafeConsumer(_RabbitmqConsumer):
 
     def __init__(self, broker: WorkerBroker, queue_name: str, prefetch: int, timeout: int) -> None:
         physical = broker.topology.work_queue(queue_name)
-        super().__init__(broker, physical, prefetch, timeout)  # type: ignore[no-untyped-call]
+        try:
+            super().__init__(broker, physical, prefetch, timeout)  # type: ignore[no-untyped-call]
+        except ConnectionClosed as error:
+            raise broker.outage(error.message) from None
         self._family = queue_name
         self._done: deque[int] = deque()
         self._lock = threading.Lock()

@@ -158,6 +158,23 @@ def test_an_ack_after_the_consumer_closed_changes_nothing(bench: Bench) -> None:
     assert finish(bench.consumer(), 1) == [1]
 
 
+def test_a_second_ack_changes_nothing(bench: Bench) -> None:
+    """A hung task is acked when it is given up, and again if it ever returns."""
+    for number_ in range(3):
+        bench.send(number_)
+    consumer = bench.consumer(prefetch=2)
+    one, other = take(consumer, 2)
+    consumer.ack(one)
+    consumer.ack(one)
+    (third,) = take(consumer, 1)
+    consumer.ack(one)
+    assert next(consumer) is None
+    consumer.ack(other)
+    consumer.ack(third)
+    bench.close(consumer)
+    assert bench.ready() == 0
+
+
 def test_a_dead_letter_is_a_copy(bench: Bench) -> None:
     bench.send(1)
     consumer = bench.consumer()
