@@ -27,6 +27,8 @@ LEASE_MS: Final = 6_000
 WORKER_TTL_S: Final = 15
 #: Starts of one attempt that may end with the worker's death.
 STARTS_ALLOWED: Final = 3
+#: Milliseconds after a lease's end from which nobody is about to record the end of its run any more.
+GIVEN_UP_MS: Final = 60_000
 #: Seconds it is remembered that somebody did a minute's work.
 TICK_TTL_S: Final = 3_600
 #: Log lines kept per task.
@@ -84,11 +86,9 @@ def reject(keys: Keys, task_id: str) -> Call[str]:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Outcome of `claim`.
-
-    `kind`: run · skip (ended, cancelled or another copy) · busy (another worker holds the lease,
+    """`kind`: run · skip (ended, cancelled or another copy) · busy (another worker holds the lease,
     `wait_ms`) · early (not due, `wait_ms`) · poison (its starts kept ending with their worker) ·
-    absent (there is no record: `claim_rebuilding`).
+    cancelled (its worker died before it could stop it) · absent (there is no record: `claim_rebuilding`).
     """
 
     kind: str
@@ -97,6 +97,8 @@ class Claim:
     attempt_limit: int = 1
     wait_ms: int = 0
     why: str = ""
+    #: No further start is allowed: if its process dies now, the task is taken to be the cause.
+    last_start: bool = False
 
 
 def claim(
@@ -124,20 +126,21 @@ def claim_rebuilding(
 
 def _claim_call(keys: Keys, task_id: str, worker: str, *message: Argument | None) -> Call[Claim]:
     rest = ["" if each is None else each for each in message]
-    return Call(_claim, [keys.prefix, task_id, worker, LEASE_MS, STARTS_ALLOWED, *rest], script("claim"))
+    arguments = [keys.prefix, task_id, worker, LEASE_MS, STARTS_ALLOWED, *rest, GIVEN_UP_MS]
+    return Call(_claim, arguments, script("claim"))
 
 
 def _claim(answer: Any) -> Claim:
     kind = text(answer[0])
-    if kind == "absent":
-        return Claim(kind)
     if kind == "skip":
         return Claim(kind, why=text(answer[1]))
+    numbers = [*(int(each) for each in answer[1:]), 0, 0]
     if kind in ("busy", "early"):
-        return Claim(kind, wait_ms=int(answer[1]))
-    if kind == "poison":
-        return Claim(kind, run=int(answer[1]), attempt=int(answer[2]), why=text(answer[3]))
-    return Claim(kind, run=int(answer[1]), attempt=int(answer[2]), attempt_limit=int(answer[3]))
+        return Claim(kind, wait_ms=numbers[0])
+    if kind == "run":
+        last = numbers[3] >= STARTS_ALLOWED
+        return Claim(kind, numbers[0], numbers[1], attempt_limit=numbers[2], last_start=last)
+    return Claim(kind, numbers[0], numbers[1], why=str(numbers[2]) if kind == "poison" else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

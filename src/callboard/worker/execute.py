@@ -125,6 +125,8 @@ class Executor:
             error = {"type": "WorkerLost", "message": f"worker lost {claim.why} times", "traceback": None}
             failed = Outcome(state=State.FAILED, error=msgspec.json.encode(error))
             self._record(claim, message, failed, None)
+        elif claim.kind == "cancelled":
+            self._record(claim, message, Outcome(state=State.CANCELLED), None)
         elif claim.kind in ("busy", "early"):
             # Another worker may still be alive with it, or RabbitMQ was early: look again later.
             again = message._message.copy()

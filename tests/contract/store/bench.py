@@ -133,9 +133,9 @@ class Bench:
         """Read the captured log lines."""
         return [json.loads(line) for line in await self.run(calls.read_log(self.keys, task.task_id))]
 
-    def lapse(self, task: TaskRecord) -> None:
-        """Let the lease of a run end, as it does when its worker dies."""
-        self.client.hset(self.keys.task(task.task_id), "lease_ms", 0)
+    def lapse(self, task: TaskRecord, at_ms: int | None = None) -> None:
+        """Let the lease of a run end (now), as it does when its worker dies."""
+        self.client.hset(self.keys.task(task.task_id), "lease_ms", at_ms or self.now_ms())
 
     def hash(self, name: str) -> dict[str, str]:
         """Return a hash as `HGETALL` shows it."""

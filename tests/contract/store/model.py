@@ -57,15 +57,20 @@ class Model:
         if self.gone or self.ended:
             return "skip"
         running = self.status is State.RUNNING
-        if self.attempts != attempt + running:
+        if attempt + running < self.attempts:
             return "skip"
-        if running and self.leased:
+        if running and (self.leased or attempt >= self.attempts):
             return "busy"
         if not due:
             return "early"
         self.run += 1
+        if self.asked:
+            self._to(State.RUNNING)
+            self.starts += 1
+            self.leased = True
+            return "cancelled"
         self.starts = self.starts + 1 if running else 1
-        self.attempts += not running
+        self.attempts = attempt + 1
         if self.status is State.SCHEDULED:
             self._to(State.QUEUED)
         self.leased = True
@@ -110,6 +115,8 @@ class Model:
             return "repeated"
         if self.status is not State.RUNNING or run != self.run:
             return "stale"
+        if self.asked and outcome is State.RETRYING:
+            outcome = State.CANCELLED
         self.concluded, self.asked, self.starts = run, False, 0
         self.limit += free and outcome is State.RETRYING
         self.due = due

@@ -38,6 +38,16 @@ async def test_a_cancelled_run_ends_cancelled(bench: Bench) -> None:
     assert (found.status, found.cancel_requested) == (State.CANCELLED, False)
 
 
+async def test_a_run_that_was_asked_to_stop_and_failed_by_itself_is_not_tried_again(bench: Bench) -> None:
+    task, run = await bench.running()
+    await bench.run(calls.cancel(bench.keys, task.task_id, TTL_S))
+    assert await bench.conclude(task, run, State.RETRYING, error=ERROR, due_ms=1) == "recorded"
+    found = await bench.read(task)
+    assert (found.status, bytes(found.error)) == (State.CANCELLED, ERROR)
+    assert "due" not in bench.holding(task)
+    assert await bench.claim(task, 1) == calls.Claim("skip", why="cancelled")
+
+
 @pytest.mark.parametrize("state", sorted(TERMINAL))
 async def test_an_ended_task_moves_index_and_expires_with_its_log(bench: Bench, state: State) -> None:
     task, run = await bench.running()

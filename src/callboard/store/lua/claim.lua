@@ -1,10 +1,12 @@
 -- A worker asks whether it may run this message. One answer of:
---   run <run number> <attempt> <attempts allowed> | skip <why> | busy <ms until the lease ends>
---   early <ms until due> | poison <starts> | absent (ask again with 8 to 15, to rebuild the record)
+--   run <run number> <attempt> <attempts allowed> <starts> | skip <why> | busy <ms to wait>
+--   early <ms until due> | poison <run number> <attempt> <starts> | cancelled <run number> <attempt>
+--   absent (ask again with 8 to 15, to rebuild the record)
 -- ARGV: 2 id, 3 worker, 4 lease in ms, 5 starts allowed per attempt, 6 attempts over before this
 --       message, 7 due time or '', 8 type or '', 9 priority, 10 queue, 11 parameters, 12 max_retries,
 --       13 time limit in ms, 14 created at, 15 tags as JSON or '',
---       16 a token of this request: sent twice, it gets the answer of the first time; or ''
+--       16 a token of this request: sent twice, it gets the answer of the first time; or '',
+--       17 ms after a lease's end at which the end of its run is not waited for any more
 local id, worker, attempt_before = ARGV[2], ARGV[3], tonumber(ARGV[6])
 local key = task_key(id)
 local function read()
@@ -31,39 +33,48 @@ if not known[1] then -- Redis was lost, or the message came from Python: the mes
 end
 local status, attempts = known[1], tonumber(known[3] or 0)
 if TERMINAL[status] or TOMBSTONES[status] then return {'skip', status} end
-if status == 'running' then
-  if attempts ~= attempt_before + 1 then return {'skip', 'stale'} end
-  if ARGV[16] ~= '' and known[13] == ARGV[16] then
-    return {'run', known[2], int(attempts), known[8] or '1', known[9] and '1' or '0'}
-  end
+local repeated = status == 'running' and ARGV[16] ~= '' and known[13] == ARGV[16]
+local ahead = attempt_before >= attempts
+if repeated then
+  ahead = false
+elseif status == 'running' then
+  if attempt_before + 1 < attempts then return {'skip', 'stale'} end
   local left = tonumber(known[6] or 0) - NOW_MS
+  -- The next attempt's message may overtake the end of this one: a run sends it first, and Redis may be
+  -- away before the end is recorded. It waits; unless nobody can be about to record that end any more.
+  if ahead and left > -ARGV[17] then return {'busy', int(math.max(left, 1000))} end
   if left > 0 then return {'busy', int(left)} end
-elseif attempts ~= attempt_before then
+elseif attempt_before < attempts then
   return {'skip', 'stale'}
 end
 local due = tonumber(ARGV[7] ~= '' and ARGV[7] or 0)
-if due > NOW_MS + 50 then return {'early', int(due - NOW_MS)} end
+if due > NOW_MS + 50 and not repeated then return {'early', int(due - NOW_MS)} end
 
-local run = redis.call('HINCRBY', key, 'run', 1)
-local starts = 1
-if status == 'running' then
-  starts = tonumber(known[7] or 1) + 1
-  local line = '{"attempt":' .. int(attempts) .. ',"status":"lost","started_at":' .. (known[12] or 'null')
-    .. ',"finished_at":' .. NOW .. ',"error":{"type":"WorkerLost","message":"worker lost","traceback":null}'
-    .. ',"worker":' .. cjson.encode(known[11] or '') .. '}\n'
-  redis.call('HSET', key, 'history', (redis.call('HGET', key, 'history') or '') .. line)
-else
-  attempts = attempts + 1
-  if status == 'scheduled' then
+local run, starts = known[2], tonumber(known[7] or 1)
+if not repeated then
+  run = redis.call('HINCRBY', key, 'run', 1)
+  if status == 'running' then
+    starts = starts + 1
+    local line = '{"attempt":' .. int(attempts) .. ',"status":"lost","started_at":' .. (known[12] or 'null')
+      .. ',"finished_at":' .. NOW .. ',"error":{"type":"WorkerLost","message":"worker lost","traceback":null}'
+      .. ',"worker":' .. cjson.encode(known[11] or '') .. '}\n'
+    redis.call('HSET', key, 'history', (redis.call('HGET', key, 'history') or '') .. line)
+  elseif status == 'scheduled' then
     move(id, known[4], known[5], status, 'queued')
     change(id, 's', 'queued', 0, 0, '')
     status = 'queued'
   end
-  redis.call('ZREM', P .. 'due', id)
+  if ahead then
+    attempts, starts = attempt_before + 1, 1
+    redis.call('ZREM', P .. 'due', id)
+  end
+  redis.call('HSET', key, 'status', 'running', 'worker', worker, 'started_at', NOW,
+    'attempts', int(attempts), 'starts', int(starts), 'claim', ARGV[16], 'lease_ms', int(NOW_MS + ARGV[4]),
+    'progress', '0', 'stage', '')
+  move(id, known[4], known[5], status, 'running')
+  change(id, 's', 'running', int(attempts), 0, '')
 end
-redis.call('HSET', key, 'status', 'running', 'worker', worker, 'started_at', NOW, 'attempts', int(attempts),
-  'starts', int(starts), 'claim', ARGV[16], 'lease_ms', int(NOW_MS + ARGV[4]), 'progress', '0', 'stage', '')
-move(id, known[4], known[5], status, 'running')
-change(id, 's', 'running', int(attempts), 0, '')
+-- Its worker died before it could stop the task: nobody starts it again.
+if known[9] then return {'cancelled', int(run), int(attempts)} end
 if starts > tonumber(ARGV[5]) then return {'poison', int(run), int(attempts), int(starts - 1)} end
-return {'run', int(run), int(attempts), known[8] or '1', known[9] and '1' or '0'}
+return {'run', int(run), int(attempts), known[8] or '1', int(starts)}

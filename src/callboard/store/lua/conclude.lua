@@ -5,13 +5,15 @@
 local id, run, outcome = ARGV[2], ARGV[3], ARGV[4]
 local key = task_key(id)
 local known = redis.call('HMGET', key, 'status', 'run', 'attempts', 'task_type', 'priority',
-  'started_at', 'created_at', 'eta', 'worker', 'progress', 'stage', 'concluded')
+  'started_at', 'created_at', 'eta', 'worker', 'progress', 'stage', 'concluded', 'cancel_requested')
 if known[12] == run then return 'repeated' end
 if known[2] ~= run or known[1] ~= 'running' then return 'stale' end
 local task_type, attempts = known[4], known[3]
 local progress = ARGV[9] ~= '' and ARGV[9] or known[10] or '0'
 local stage = ARGV[9] ~= '' and ARGV[10] or known[11] or ''
 if outcome == 'succeeded' then progress = '1' end
+-- Asked to stop, it failed by itself before it heard of it: it is not tried again.
+if outcome == 'retrying' and known[13] then outcome = 'cancelled' end
 redis.call('HSET', key, 'status', outcome, 'progress', progress, 'stage', stage, 'concluded', run)
 redis.call('HDEL', key, 'lease_ms', 'starts', 'claim', 'cancel_requested')
 move(id, task_type, known[5], 'running', outcome)

@@ -3,7 +3,7 @@ for n = 2, #ARGV, 2 do
   local key = task_key(ARGV[n])
   local known = redis.call('HMGET', key, 'status', 'run', 'starts')
   if known[1] == 'running' and known[2] == ARGV[n + 1] then
-    redis.call('HSET', key, 'lease_ms', 0, 'starts', int(math.max(tonumber(known[3] or 1) - 1, 0)))
+    redis.call('HSET', key, 'lease_ms', NOW, 'starts', int(math.max(tonumber(known[3] or 1) - 1, 0)))
   end
 end
 return 'ok'
