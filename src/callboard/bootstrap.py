@@ -75,7 +75,7 @@ def parts(settings: Settings) -> Parts:
     if settings.embedded:
         broker = EmbeddedBroker(chain)
     else:
-        broker = WorkerBroker(settings.broker_url, topology(settings), chain)
+        broker = WorkerBroker(settings.broker_url, topology(settings), chain, dead_ttl_s=settings.result_ttl)
     return Parts(settings=settings, registry=load(settings.actors), keys=keys, store=store, broker=broker)
 
 

@@ -27,6 +27,8 @@ HEARTBEAT_S = 10
 BLOCKED_S = 5
 #: Times one enqueue is tried on fresh connections before the caller hears of it.
 ATTEMPTS = 3
+#: Milliseconds a message may be given to live, 49 days: RabbitMQ refuses more.
+EXPIRATION_MOST_MS = 2**32 - 1
 
 _AMQP_ERRORS = (pika.exceptions.AMQPConnectionError, pika.exceptions.AMQPChannelError)
 
@@ -48,10 +50,18 @@ def connection_parameters(url: str) -> list[pika.URLParameters]:
 class WorkerBroker(RabbitmqBroker):
     """The broker of worker processes and of Python code that calls `.send`."""
 
-    def __init__(self, url: str, topology: Topology, middleware: list[Middleware]) -> None:
+    def __init__(
+        self,
+        url: str,
+        topology: Topology,
+        middleware: list[Middleware],
+        *,
+        dead_ttl_s: float = 7 * 86_400,
+    ) -> None:
         super().__init__(confirm_delivery=True, middleware=middleware, max_priority=MAX_LEVEL)
         self.parameters = connection_parameters(url)
         self.topology = topology
+        self._dead_ttl_ms = str(min(int(dead_ttl_s * 1000), EXPIRATION_MOST_MS))
 
     @property
     def consumer_class(self) -> type["SafeConsumer"]:
@@ -92,31 +102,47 @@ class WorkerBroker(RabbitmqBroker):
             message = message.copy(options={"broker_priority": Priority.NORMAL.level})
         self.emit_before("enqueue", message, delay)
         self.declare_queue(message.queue_name)
-        self._publish(message, self.topology.route(message.queue_name, delay or 0))
+        self._publish(
+            message.queue_name,
+            self.topology.route(message.queue_name, delay or 0),
+            message.encode(),
+            pika.BasicProperties(
+                delivery_mode=2, priority=message.options["broker_priority"], message_id=message.message_id
+            ),
+        )
         self.emit_after("enqueue", message, delay)
         return message
 
     def dead_letter(self, message: dramatiq.Message[Any]) -> None:
         """Publish a copy to the dead-letter queue, confirmed; raises ConnectionClosed."""
-        self._publish(message, self.topology.dead_route(message.queue_name))
+        self.bury(message.queue_name, message.encode(), message.message_id)
 
-    def _publish(self, message: dramatiq.Message[Any], route: tuple[str, str]) -> None:
-        exchange, routing_key = route
+    def bury(self, queue_name: str, body: bytes, message_id: str | None = None) -> None:
+        """Publish a body to a queue's dead letters, where it stays as long as a record would.
+
+        Every one of them needs its time: RabbitMQ only looks at the first of a queue, so one that stays
+        for ever would keep all behind it. The time stands in the message and not in the queue's arguments,
+        which could never be changed again.
+        """
         properties = pika.BasicProperties(
-            delivery_mode=2, priority=message.options.get("broker_priority"), message_id=message.message_id
+            delivery_mode=2, message_id=message_id, expiration=self._dead_ttl_ms
         )
+        self._publish(queue_name, self.topology.dead_route(queue_name), body, properties)
+
+    def _publish(
+        self, queue_name: str, route: tuple[str, str], body: bytes, properties: pika.BasicProperties
+    ) -> None:
+        exchange, routing_key = route
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                if message.queue_name in self.queues_pending:
-                    self._ensure_queue(message.queue_name)
-                self.channel.basic_publish(
-                    exchange, routing_key, message.encode(), properties, mandatory=True
-                )
+                if queue_name in self.queues_pending:
+                    self._ensure_queue(queue_name)
+                self.channel.basic_publish(exchange, routing_key, body, properties, mandatory=True)
             except (*_AMQP_ERRORS, ConnectionClosed) as error:
                 # Idle publishers miss heartbeats and are cut; a fresh connection usually does.
                 del self.connection
                 if isinstance(error, pika.exceptions.UnroutableError) or _is_missing(error):
-                    self.queues_pending.add(message.queue_name)
+                    self.queues_pending.add(queue_name)
                 # Under an alarm each attempt would wait as long again, and leave one more copy.
                 if attempt == ATTEMPTS or isinstance(error, pika.exceptions.ConnectionBlockedTimeout):
                     raise (error if isinstance(error, ConnectionClosed) else self.outage(error)) from None
@@ -175,7 +201,7 @@ class SafeConsumer(_RabbitmqConsumer):
     def __next__(self) -> Any:
         """Return the next message, or None when the timeout passed without one."""
         try:
-            method, _, body = next(self.iterator)
+            method, properties, body = next(self.iterator)
         except StopIteration:
             self.broker.queues_pending.add(self._family)
             raise ConnectionClosed(f"the queue {self.queue_name} was deleted") from None
@@ -189,7 +215,8 @@ class SafeConsumer(_RabbitmqConsumer):
             decoded = dramatiq.Message.decode(body)
         except DecodeError:
             logger.error("dead-lettering an undecodable message of %d bytes", len(body))
-            self._nack(method.delivery_tag)  # type: ignore[no-untyped-call]
+            self.broker.bury(self._family, body, properties.message_id)
+            self._ack_tag(method.delivery_tag)
             return None
         message: Any = _RabbitmqMessage(method.redelivered, method.delivery_tag, decoded)
         message.consumer = self
@@ -206,8 +233,11 @@ class SafeConsumer(_RabbitmqConsumer):
         if message._tag not in self.known_tags:
             return  # a hung task returned after all; its message was acked when it was given up
         self.known_tags.discard(message._tag)
+        self._ack_tag(message._tag)
+
+    def _ack_tag(self, tag: int) -> None:
         with self._lock:
-            self._done.append(message._tag)
+            self._done.append(tag)
             first = len(self._done) == 1
         if first:
             try:
@@ -216,9 +246,10 @@ class SafeConsumer(_RabbitmqConsumer):
                 raise ConnectionClosed(error) from None
 
     def nack(self, message: Any) -> None:
-        """Reject a message of this consumer to the dead-letter queue."""
+        """Move a message of this consumer to the dead-letter queue."""
         if message.consumer is self:
-            super().nack(message)  # type: ignore[no-untyped-call]
+            self.broker.dead_letter(message._message)
+            self.ack(message)
 
     def _send_acks(self) -> None:
         with self._lock:

@@ -81,7 +81,7 @@ class Topology:
 
     def _family(self, queue: str) -> list[Declaration]:
         arguments: dict[str, Any] = {
-            # Only for messages nobody can decode; failed tasks go there by a confirmed publish.
+            # Only for what other programs reject; ours bury a message by a confirmed publish.
             "x-dead-letter-exchange": "",
             "x-dead-letter-routing-key": self.dead_queue(queue),
         }

@@ -57,5 +57,12 @@ def _group(task_type: str, row: list[Any]) -> Group:
         queue=text(row[5]),
         newest_id=text(row[2]),
         newest_at=int(row[3]),
-        message=msgspec.json.decode(row[4], type=_Error).message if row[4] else "",
+        message=_message(row[4]),
     )
+
+
+def _message(error: bytes) -> str:
+    try:
+        return msgspec.json.decode(error, type=_Error).message
+    except msgspec.MsgspecError:  # there is none
+        return ""
