@@ -37,10 +37,15 @@ class Queues:
     async def on_get(self, req: Request, resp: Response) -> None:
         """Show what waits in every queue and who serves it."""
         query.only(req, ())
-        by_queue = self._service.types_by_queue()
-        found = await self._service.store.run(workers.queues(self._service.keys, by_queue))
-        alive = await self._service.board.workers()
-        answer(resp, {"queues": [_queue(each, by_queue[each.name], alive) for each in found]})
+        answer(resp, {"queues": await queues_of(self._service)})
+
+
+async def queues_of(service: Service) -> list[dict[str, Any]]:
+    """Return every queue as the API shows it; raises Unavailable."""
+    by_queue = service.types_by_queue()
+    found = await service.store.run(workers.queues(service.keys, by_queue))
+    alive = await service.board.workers()
+    return [_queue(each, by_queue[each.name], alive) for each in found]
 
 
 def _queue(entry: QueueEntry, types: list[str], alive: list[WorkerEntry]) -> dict[str, Any]:
@@ -70,7 +75,12 @@ class Workers:
     async def on_get(self, req: Request, resp: Response) -> None:
         """Show the workers whose heart beats."""
         query.only(req, ())
-        answer(resp, {"workers": [_worker(each) for each in await self._service.board.workers()]})
+        answer(resp, {"workers": await workers_of(self._service)})
+
+
+async def workers_of(service: Service) -> list[dict[str, Any]]:
+    """Return every worker whose heart beats as the API shows it; raises Unavailable."""
+    return [_worker(each) for each in await service.board.workers()]
 
 
 def _worker(entry: WorkerEntry) -> dict[str, Any]:
