@@ -62,8 +62,14 @@ export async function request(path, options = {}) {
     return { status: response.status, text, headers: response.headers };
   }
   const problem = new Problem(response.status, parsed(text));
+  if (path === "/readyz") problem.message = reasons(problem.body);
   connection.tell(response.status === 503 ? `Callboard is not ready: ${problem.message}. Trying again…` : "");
   throw problem;
+}
+
+/** Return why Callboard is not ready, of the answer of /readyz. */
+function reasons(body) {
+  return Object.values(body).map((each) => each?.problem).filter(Boolean).join("; ");
 }
 
 function parsed(text) {

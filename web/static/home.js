@@ -1,6 +1,7 @@
-// Puts the first page together: the form, the newest tasks, the counts.
+// Puts the first page together: the form, the newest tasks, the counts, the charts.
 
 import { get } from "./api.js";
+import * as charts from "./charts.js";
 import * as counts from "./counts.js";
 import * as form from "./form.js";
 import * as newest from "./newest.js";
@@ -18,7 +19,9 @@ function watch() {
   new AllStream({
     event(message) {
       newest.take(message);
-      if (message.kind === "state") counts.stale();
+      if (message.kind !== "state") return;
+      counts.stale();
+      charts.stale();
     },
     // What happened between the page and its stream, or while the stream was broken, is not repeated.
     state: (name) => name === "live" && look(),
@@ -37,4 +40,5 @@ async function offer() {
 }
 
 watch();
+charts.start();
 offer();

@@ -21,7 +21,7 @@ export function jsonView(text, label = "JSON") {
 
 function node(raw, level) {
   if (raw[0] === "{") return tree(raw, level, [...members(raw)], "{", "}");
-  if (raw[0] === "[") return tree(raw, level, elements(raw).map((each, at) => [at, each]), "[", "]");
+  if (raw[0] === "[") return tree(raw, level, elements(raw).map((each) => ["", each]), "[", "]");
   return leaf(raw);
 }
 
@@ -58,10 +58,11 @@ function tree(raw, level, entries, open, close) {
 }
 
 function add(list, entries, from, level, named) {
-  for (const [name, raw] of entries.slice(from, from + MANY)) {
-    const key = named ? visible(JSON.stringify(name)) : String(name);
-    list.append(el("li", {}, el("span", { className: "key", textContent: key }), ": ", node(raw, level + 1)));
-  }
+  entries.slice(from, from + MANY).forEach(([name, raw], at) => {
+    const key = named && el("span", { className: "key", textContent: visible(JSON.stringify(name)) });
+    const comma = from + at + 1 < entries.length ? "," : null;
+    list.append(el("li", {}, key || null, key ? ": " : null, node(raw, level + 1), comma));
+  });
   const left = entries.length - from - MANY;
   if (left <= 0) return;
   const more = el("button", { type: "button", className: "link", textContent: `… ${left.toLocaleString("en")} more` });

@@ -72,6 +72,7 @@ function draw() {
     if (!rows.has(id)) rows.set(id, make(id, tasks.get(id)));
     const row = rows.get(id);
     if (dirty.has(id)) {
+      row.element.dataset.status = tasks.get(id).status;
       setBadge(row.badge, tasks.get(id).status);
       setProgress(row.bar, tasks.get(id).progress);
     }
@@ -88,7 +89,7 @@ function make(id, task) {
   const made = timeElement(new Date(createdAt(id)).toISOString(), "age");
   const element = el(
     "tr",
-    { "@data-id": id, "@data-new": "" },
+    { "@data-id": id, "@data-new": "", "@data-status": task.status },
     el("td", {}, link),
     el("td", {}, state),
     el("td", { className: "wide" }, priority(task.priority)),

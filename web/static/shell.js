@@ -1,10 +1,12 @@
 // What every page has: the theme button, the sign of the connection, relative times, copy buttons.
 
-import { connection } from "./api.js";
+import { connection, request } from "./api.js";
 import { startCopying } from "./copy.js";
 import { byId, setText } from "./dom.js";
 import { startTimes } from "./time.js";
 
+/** Milliseconds between looks while something is wrong. */
+const AGAIN_MS = 2000;
 const THEMES = ["auto", "light", "dark"];
 const root = document.documentElement;
 
@@ -43,6 +45,7 @@ function startConnection() {
     setText(trouble, connection.trouble);
   };
   connection.addEventListener("change", show);
+  setInterval(() => connection.trouble && !document.hidden && request("/readyz").catch(() => {}), AGAIN_MS);
   if (connection.state !== "idle" || connection.trouble) show();
 }
 
