@@ -111,6 +111,14 @@ def get_json(url: str) -> Any:
         return json.load(answer)
 
 
+def post_json(url: str, body: Any) -> Any:
+    """Return the JSON answer of a POST."""
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310 - as above
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own http address
+        return json.load(answer)
+
+
 def wait_for(ready: Any, what: str, timeout_s: float = 60.0) -> None:
     """Wait until `ready()`; raises TimeoutError."""
     end = time.monotonic() + timeout_s

@@ -13,7 +13,9 @@ from web import bulk, discovery, live, pages, problems, tasks
 from web.files import FileUploads
 from web.origin import OriginCheck
 from web.site import Site, Static
+from web.sockets import TaskSocket
 from web.stats import Stats
+from web.streams import Streams
 from web.worker import StreamEndingWorker
 
 App = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
@@ -33,7 +35,7 @@ def create_app(make_service: Callable[[], Service]) -> App:
     return app
 
 
-def add_routes(app: App, service: Service) -> None:
+def add_routes(app: App, service: Service, streams: Streams) -> None:
     """Add every address there is."""
 
     def add(path: str, resource: Any) -> None:
@@ -49,10 +51,9 @@ def add_routes(app: App, service: Service) -> None:
     add("/api/tasks/{task_id}/cancel", tasks.Cancel(board))
     add("/api/tasks/{task_id}/retry", tasks.Retry(board))
     add("/api/tasks/{task_id}/logs", tasks.Logs(board))
-    limits = live.Limits()
-    add("/api/tasks/{task_id}/events", live.TaskEvents(board, limits))
-    add("/api/events", live.AllEvents(board, service.types_by_queue(), limits))
-    add("/ws/tasks/{task_id}", live.TaskSocket(board, limits))
+    add("/api/tasks/{task_id}/events", live.TaskEvents(board, streams))
+    add("/api/events", live.AllEvents(board, service.types_by_queue(), streams))
+    add("/ws/tasks/{task_id}", TaskSocket(board, streams))
     add("/api/operations", bulk.Operations(service.bulk))
     add("/api/operations/{operation_id}", bulk.Operation(service.bulk))
     add("/api/operations/{operation_id}/cancel", bulk.CancelOperation(service.bulk))
@@ -81,9 +82,11 @@ class Lifespan:
         """Make the service on this event loop, add its routes and start it."""
         self._service = self._make_service()
         assert self.app is not None  # noqa: S101 - set in create_app
-        add_routes(self.app, self._service)
+        settings = self._service.settings
+        streams = Streams(settings.streams_per_client, settings.streams, settings.heartbeat)
+        add_routes(self.app, self._service, streams)
         self._service.start()
-        StreamEndingWorker.on_exit.append(self._service.hub.end_all)
+        StreamEndingWorker.on_exit += [self._service.hub.end_all, streams.end_all]
 
     async def process_shutdown(self, scope: dict[str, Any], event: dict[str, Any]) -> None:
         """Finish what is under way."""

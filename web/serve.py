@@ -31,6 +31,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "worker_connections": 10_000,
             "backlog": 2048,
             "keepalive": 65,
+            # Nothing is expected from those who watch; the default of 16 MiB is held in memory for each.
+            "websocket_max_message_size": 4096,
             "graceful_timeout": 10,
             "timeout": 60,
             "proc_name": "callboard-web",

@@ -5,7 +5,7 @@ The web resources call this; every answer is a record or an error of errors.py.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -63,13 +63,16 @@ class Board:
                 return await self.get(task_id)
         return record
 
-    def follow(self, task_id: str, after: int) -> AsyncIterator[Event | Gap]:
-        """Yield the task's events after version `after` until it has ended (see live/follow.py)."""
+    def follow(self, feed: Feed, task_id: str, after: int) -> AsyncGenerator[Event | Gap | None, None]:
+        """Yield the task's events after version `after` until it has ended (see live/follow.py).
+
+        `feed` is what `hub.watch(task_id)` gave.
+        """
 
         async def read(task_id: str, after: int) -> Replay:
             return await self.store.run(replay(self.keys, task_id, after))
 
-        return follow(read, self.hub, task_id, after)
+        return follow(read, feed, task_id, after)
 
     async def page(self, wanted: pages.Filter, limit: int, cursor: str | None) -> pages.Page:
         """Return one page of tasks, newest first; raises ValidationFailed for a bad cursor."""
@@ -128,7 +131,7 @@ class Board:
 async def _next_end(feed: Feed) -> None:
     """Return when the task has ended, or when it is worth looking."""
     try:
-        while not (await feed.next()).ends:
+        while (event := await feed.next()) is None or not event.ends:
             pass
     except LookAgain:
         return

@@ -56,6 +56,11 @@ class Settings:
     queue_type: str = "classic"
     #: Seconds to wait for RabbitMQ's confirm before the answer is 503.
     confirm_timeout: float = 5.0
+    #: Open streams (SSE, WebSocket) of one client address, and of one web process in all.
+    streams_per_client: int = 1000
+    streams: int = 10_000
+    #: Seconds without an event until a stream shows that it lives.
+    heartbeat: float = 15.0
     #: Queued tasks of one queue from which on submits to it are refused; 0: any number.
     queue_limit: int = 0
 
@@ -97,6 +102,9 @@ def from_env(env: Mapping[str, str] | None = None) -> Settings:
         web_processes=source.take("WEB_PROCESSES", _whole(1, 64, "2"), 1),
         queue_type=source.take("QUEUE_TYPE", _one_of("classic", "quorum"), "classic"),
         confirm_timeout=source.take("CONFIRM_TIMEOUT", _seconds("5"), 5.0),
+        streams_per_client=source.take("STREAMS_PER_CLIENT", _whole(1, 10**6, "1000"), 1000),
+        streams=source.take("STREAMS", _whole(1, 10**6, "10000"), 10_000),
+        heartbeat=source.take("HEARTBEAT", _seconds("15"), 15.0),
         queue_limit=source.take("QUEUE_LIMIT", _whole(0, 10**9, "100000"), 0),
     )
     if (settings.broker_url == MEMORY) != (settings.redis_url == MEMORY):

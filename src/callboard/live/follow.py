@@ -4,12 +4,11 @@ What falls between is impossible: the subscription stands before the replay is r
 bring is dropped by its version. A version that is skipped sends the reader back to the replay.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from callboard.errors import TaskNotFound
 from callboard.live.feed import Feed, LookAgain
-from callboard.live.hub import Hub
 from callboard.tasks.events import Event, Replay
 
 #: Reads what is kept of a task after a version; the bootstrap gives it the store.
@@ -25,44 +24,53 @@ class Gap:
     last: int
 
 
-async def follow(read: Read, hub: Hub, task_id: str, after: int = 0) -> AsyncIterator[Event | Gap]:
+async def follow(
+    read: Read, feed: Feed, task_id: str, after: int = 0
+) -> AsyncGenerator[Event | Gap | None, None]:
     """Yield every event after version `after`, kept and live, until the task has ended.
 
+    None is a heartbeat (see Feed.beat). A position the task has not reached yet counts as its present one.
     Raises TaskNotFound when there is no such task, Unavailable when Redis is away at the start,
     FeedEnded when this process stops or the reader is too slow.
     """
     seen = after
-    with hub.watch(task_id) as feed:
-        await feed.subscribed()
-        while True:
-            found = await read(task_id, seen)
-            if not found.status:
-                raise TaskNotFound(task_id)
-            for item in _in_order(task_id, found):
-                yield item
-            seen = max(seen, found.version)
-            if found.ended:
-                return
-            try:
-                while True:
-                    event = await _newer(feed, seen)
-                    if event.version != seen + 1:
-                        raise LookAgain
+    await feed.subscribed()
+    while True:
+        found = await read(task_id, seen)
+        if not found.status:
+            raise TaskNotFound(task_id)
+        for item in _in_order(task_id, found):
+            yield item
+        seen, more, ended = found.upto, found.upto < found.version, found.ended
+        del found  # it would be held as long as the stream
+        if more:
+            continue
+        if ended:
+            return
+        try:
+            while True:
+                event = await feed.next()
+                if event is None:
+                    yield None
+                elif event.version > seen + 1:
+                    break
+                elif event.version > seen:
                     yield event
                     seen = event.version
                     if event.ends:
                         return
-            except LookAgain:
-                continue
+        except LookAgain:
+            continue
 
 
-def _in_order(task_id: str, found: Replay) -> list[Event | Gap]:
-    gap = [Gap(task_id, *found.missing)] if found.missing else []
-    return [*gap, *found.events]
-
-
-async def _newer(feed: Feed, seen: int) -> Event:
-    while True:
-        event = await feed.next()
-        if event.version > seen:
-            return event
+def _in_order(task_id: str, found: Replay) -> Iterator[Event | Gap]:
+    """Yield what is kept, and a gap in the place of each run that is not."""
+    missing = iter(found.missing)
+    hole = next(missing, None)
+    for event in found.events:
+        if hole is not None and hole[0] < event.version:
+            yield Gap(task_id, *hole)
+            hole = next(missing, None)
+        yield event
+    if hole is not None:
+        yield Gap(task_id, *hole)

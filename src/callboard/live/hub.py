@@ -1,20 +1,19 @@
 """One Redis subscription per web process; channels are subscribed only while somebody watches.
 
-A watcher subscribes first and reads the record afterwards, so no change falls between. Its feed is
-bounded: one that does not read is cut, never buffered without end. When the connection to Redis
-breaks, every feed is told to look again once it is back.
+A watcher subscribes first and reads the record afterwards, so no change falls between. When the
+connection to Redis breaks, every feed is told to look again once it is back.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from callboard.live.feed import Feed
@@ -22,8 +21,15 @@ from callboard.tasks.events import Event
 
 logger = logging.getLogger(__name__)
 
+AnyFeed = TypeVar("AnyFeed", bound=Feed)
+
 #: Seconds until a broken subscription is made again.
 RECONNECT_S: Final = 0.5
+#: Seconds of silence after which Redis is asked whether it is there, and until it has to answer.
+SILENCE_S: Final = 15.0
+ANSWER_S: Final = 5.0
+#: Messages handed out until the readers get their turn; below BEHIND_MOST of feed.py.
+BURST: Final = 64
 
 
 class Hub:
@@ -32,10 +38,15 @@ class Hub:
     def __init__(self, client: Redis, prefix: str) -> None:
         self._client = client
         self._prefix = prefix
-        self._feeds: defaultdict[str, set[Feed]] = defaultdict(set)
+        self._feeds: dict[str, set[Feed]] = {}
+        #: Channels whose subscription has been sent, and those of them that Redis has confirmed.
+        self._asked: set[str] = set()
+        self._heard: set[str] = set()
+        #: Channels that somebody has begun or ceased to watch; one task at a time tells Redis, in order.
+        self._changed: set[str] = set()
+        self._telling: asyncio.Task[None] | None = None
         self._pubsub: Any = None
         self._listener: asyncio.Task[None] | None = None
-        self._work: set[asyncio.Task[None]] = set()
         self._closing = False
         self._decoder = msgspec.json.Decoder(Event)
 
@@ -48,24 +59,32 @@ class Hub:
         """Return how many feeds are open."""
         return sum(len(feeds) for feeds in self._feeds.values())
 
-    @contextmanager
-    def watch(self, task_id: str | None = None) -> Iterator[Feed]:
-        """Watch a task, or all of them, inside the block."""
+    def watch(self, task_id: str) -> contextlib.AbstractContextManager[Feed]:
+        """Watch a task inside the block."""
         # The names of store/keys.py; the conformance tests of the store publish to them.
-        channel = self._prefix + ("task_updates" if task_id is None else f"task:{task_id}:updates")
-        feed = Feed()
+        return self._watch(f"{self._prefix}task:{task_id}:updates", Feed())
+
+    def watch_all(self, feed: AnyFeed) -> contextlib.AbstractContextManager[AnyFeed]:
+        """Give a feed the changes of all tasks inside the block."""
+        return self._watch(f"{self._prefix}task_updates", feed)
+
+    @contextmanager
+    def _watch(self, channel: str, feed: AnyFeed) -> Iterator[AnyFeed]:
         if self._closing:
             feed.end("closing")
-        feeds = self._feeds[channel]
+        feeds = self._feeds.setdefault(channel, set())
         feeds.add(feed)
-        self._spawn(self._subscribe(channel))
+        if channel in self._heard:
+            feed.tell_subscribed()
+        elif len(feeds) == 1:
+            self._change(channel)
         try:
             yield feed
         finally:
             feeds.discard(feed)
             if not feeds and self._feeds.get(channel) is feeds:
                 del self._feeds[channel]
-                self._spawn(self._unsubscribe(channel))
+                self._change(channel)
 
     def end_all(self) -> None:
         """End every feed: the process is about to stop, clients resume at another one."""
@@ -74,20 +93,34 @@ class Hub:
             for feed in feeds:
                 feed.end("closing")
 
-    def _spawn(self, coroutine: Any) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
+    def _change(self, channel: str) -> None:
+        self._changed.add(channel)
+        if self._telling is None and self._pubsub is not None and not self._closing:
+            self._telling = asyncio.get_running_loop().create_task(self._tell())
 
-    async def _subscribe(self, channel: str) -> None:
-        if self._pubsub is not None:
-            with contextlib.suppress(RedisError, OSError):  # the listener subscribes all again
-                await self._pubsub.subscribe(channel)
-
-    async def _unsubscribe(self, channel: str) -> None:
-        if self._pubsub is not None and channel not in self._feeds:
-            with contextlib.suppress(RedisError, OSError):
-                await self._pubsub.unsubscribe(channel)
+    async def _tell(self) -> None:
+        """Send Redis the changes of what is watched, all that wait at once."""
+        try:
+            while self._changed and (pubsub := self._pubsub) is not None:
+                changed, self._changed = self._changed, set()
+                new = [each for each in changed if each in self._feeds and each not in self._asked]
+                old = [each for each in changed if each not in self._feeds and each in self._asked]
+                self._asked.update(new)
+                self._asked.difference_update(old)
+                self._heard.difference_update(old)
+                try:
+                    if new:
+                        await pubsub.subscribe(*new)
+                    if old:
+                        await pubsub.unsubscribe(*old)
+                except (RedisError, OSError):
+                    if self._pubsub is pubsub:  # else the listener subscribes all again
+                        self._asked.difference_update(new)
+                        self._asked.update(old)
+                        self._changed |= changed
+                        await asyncio.sleep(RECONNECT_S)
+        finally:
+            self._telling = None
 
     async def _listen(self) -> None:
         told = False
@@ -95,11 +128,12 @@ class Hub:
             pubsub = self._client.pubsub()
             try:
                 # A channel of our own keeps the connection in use while nobody watches.
-                await pubsub.subscribe(f"{self._prefix}hub", *self._feeds)
-                self._pubsub = pubsub
-                told = False
-                while True:
-                    self._dispatch(await pubsub.get_message(timeout=15.0))
+                self._asked, self._heard, self._changed = set(self._feeds), set(), set()
+                await pubsub.subscribe(f"{self._prefix}hub", *self._asked)
+                self._pubsub, told = pubsub, False
+                for channel in self._changed.copy():
+                    self._change(channel)
+                await self._hand_out(pubsub)
             except (RedisError, OSError) as error:
                 if not told:
                     logger.warning("the subscription to Redis broke, making it again: %s", error)
@@ -110,23 +144,48 @@ class Hub:
                     await pubsub.aclose()  # type: ignore[no-untyped-call]
             await asyncio.sleep(RECONNECT_S)
 
-    def _dispatch(self, message: dict[str, Any] | None) -> None:
-        if message is None:
+    async def _hand_out(self, pubsub: Any) -> None:
+        """Give the feeds what Redis sends; raises RedisError when it is silent for too long."""
+        number, asked = 0, False
+        while True:
+            message = await pubsub.get_message(timeout=ANSWER_S if asked else SILENCE_S)
+            if message is not None:
+                asked = False
+                self._dispatch(message)
+                number += 1
+                if number % BURST == 0:  # what has arrived together is returned without a pause
+                    await asyncio.sleep(0)
+            elif asked:
+                raise RedisConnectionError(f"Redis has not answered for {ANSWER_S:g} s")
+            else:
+                await pubsub.ping()
+                asked = True
+
+    def _dispatch(self, message: dict[str, Any]) -> None:
+        if message["type"] not in ("subscribe", "message"):
             return
-        feeds = list(self._feeds.get(message["channel"].decode(), ()))
+        channel = message["channel"].decode()
+        feeds = self._feeds.get(channel, ())
         if message["type"] == "subscribe":
-            for feed in feeds:
+            if channel in self._asked:
+                self._heard.add(channel)
+            for feed in feeds:  # one that was told before looks again: the connection was made anew
                 feed.tell_subscribed()
-        elif message["type"] == "message" and feeds:
-            event = self._decoder.decode(message["data"])
+        elif feeds:
+            try:
+                event = self._decoder.decode(message["data"])
+            except msgspec.DecodeError as error:  # one bad message must not silence all others
+                logger.error("a message on %s cannot be read: %s", channel, error)
+                return
             for feed in feeds:
                 feed.put(event)
 
     async def close(self) -> None:
         """End every feed and stop listening."""
         self.end_all()
-        if self._listener is not None:
-            self._listener.cancel()
-            await asyncio.gather(self._listener, return_exceptions=True)
+        running = [task for task in (self._listener, self._telling) if task is not None]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         with contextlib.suppress(RedisError, OSError):
             await self._client.aclose()

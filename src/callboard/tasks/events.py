@@ -46,16 +46,26 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What is kept after a version, oldest first.
+    """What is kept of the versions `after` + 1 to `upto`, oldest first; read on while `upto` < `version`.
 
-    `version` and `status` are the record's own; `status` is "" when there is no record. `missing`
-    holds the first and last version that are no longer kept, if any.
+    `version` and `status` are the record's own; `status` is "" when there is no record.
     """
 
     events: list[Event]
     version: int
     status: str
-    missing: tuple[int, int] | None = None
+    after: int = 0
+    upto: int = 0
+
+    @property
+    def missing(self) -> list[tuple[int, int]]:
+        """Return the first and last version of every run that is no longer kept."""
+        found, last = [], self.after
+        for version in [*(event.version for event in self.events), self.upto + 1]:
+            if version > last + 1:
+                found.append((last + 1, version - 1))
+            last = version
+        return found
 
     @property
     def ended(self) -> bool:

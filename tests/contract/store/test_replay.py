@@ -32,7 +32,7 @@ async def test_from_the_start_everything_is_replayed_in_order(bench: Bench) -> N
     assert [(event.version, event.kind) for event in found.events] == [
         (1, "state"), (2, "state"), (3, "log"), (4, "progress"), (5, "log"), (6, "progress"), (7, "state"),
     ]  # fmt: skip
-    assert (found.version, found.status, found.ended, found.missing) == (7, "succeeded", True, None)
+    assert (found.version, found.status, found.ended, found.missing) == (7, "succeeded", True, [])
 
 
 async def test_a_log_line_is_replayed_with_its_words(bench: Bench) -> None:
@@ -47,12 +47,12 @@ async def test_after_a_version_only_later_ones_are_replayed(bench: Bench, after:
     task = await a_life(bench)
     found = await replayed(bench, task, after)
     assert [event.version for event in found.events] == list(range(after + 1, 8))
-    assert found.missing is None
+    assert found.missing == []
 
 
 async def test_a_position_in_the_future_replays_nothing(bench: Bench) -> None:
     found = await replayed(bench, await a_life(bench), 1_000)
-    assert (found.events, found.missing, found.version) == ([], None, 7)
+    assert (found.events, found.missing, found.version) == ([], [], 7)
 
 
 async def test_what_is_no_longer_kept_is_told_as_missing(bench: Bench) -> None:
@@ -61,9 +61,9 @@ async def test_what_is_no_longer_kept_is_told_as_missing(bench: Bench) -> None:
         await bench.run(calls.report(bench.keys, task.task_id, run, (number / 1000, "")))
     last = EVENTS_KEPT + 12
     found = await replayed(bench, task, 3)
-    assert found.missing == (4, 12)
+    assert found.missing == [(4, 12)]
     assert [event.version for event in found.events] == list(range(13, last + 1))
-    assert (await replayed(bench, task, 12)).missing is None
+    assert (await replayed(bench, task, 12)).missing == []
 
 
 async def test_log_lines_older_than_the_kept_events_are_replayed_without_a_hole_untold(bench: Bench) -> None:
@@ -71,8 +71,43 @@ async def test_log_lines_older_than_the_kept_events_are_replayed_without_a_hole_
     many = lines(*(str(n) for n in range(EVENTS_KEPT + 50)))
     await bench.run(calls.report(bench.keys, task.task_id, run, None, many))
     found = await replayed(bench, task, 0)
-    assert found.missing == (1, 2)
+    assert found.missing == [(1, 2)]
     assert [event.version for event in found.events] == list(range(3, EVENTS_KEPT + 53))
+
+
+async def test_every_hole_is_told_where_lines_and_progress_that_is_gone_took_turns(bench: Bench) -> None:
+    task, run = await bench.running()
+    for number in range(150):
+        await bench.run(calls.report(bench.keys, task.task_id, run, (number / 1000, ""), lines(str(number))))
+    found = await replayed(bench, task)
+    assert found.version == found.upto == 302
+    # What is gone is told run by run, and with what is there it makes every version, each once.
+    told = [number for first, last in found.missing for number in range(first, last + 1)]
+    assert sorted([*told, *(event.version for event in found.events)]) == list(range(1, 303))
+    assert found.missing[:3] == [(1, 2), (4, 4), (6, 6)]
+    assert found.missing[-1] == (102, 102)
+
+
+@pytest.mark.parametrize("most", [1, 7, 50, 256])
+async def test_pages_put_together_are_the_whole(bench: Bench, most: int) -> None:
+    task, run = await bench.running()
+    for number in range(90):
+        told = (number / 1000, "") if number % 3 else None
+        texts = [f"{number}.{each}" for each in range(number % 5)]
+        await bench.run(calls.report(bench.keys, task.task_id, run, told, lines(*texts)))
+    whole = await replayed(bench, task)
+    assert whole.version == whole.upto > EVENTS_KEPT
+    events, missing, after = [], [], 0
+    while after < whole.version:
+        page = await bench.run(replay(bench.keys, task.task_id, after, most))
+        assert len(page.events) <= 2 * most
+        assert (page.after, page.version) == (after, whole.version)
+        assert page.upto > after
+        events += page.events
+        missing += [number for first, last in page.missing for number in range(first, last + 1)]
+        after = page.upto
+    assert events == whole.events
+    assert missing == [number for first, last in whole.missing for number in range(first, last + 1)]
 
 
 @pytest.mark.parametrize("buried", ["", "rejected", "deleted"])

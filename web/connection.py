@@ -1,0 +1,104 @@
+"""What a stream needs to know of its connection, and ASGI does not tell: whether the client reads, that it
+is gone, at once, and a way to cut it. Read from gunicorn's protocol object, which comes with the scope.
+
+gunicorn is pinned; tests/integration/live sees when this no longer works. Under another server a stream
+works as well, but a client that is gone or does not read is noticed by that server alone.
+"""
+
+import socket
+from collections.abc import Callable, MutableMapping
+from typing import Any, Final
+
+from gunicorn.asgi.protocol import ASGIProtocol
+
+_KEY: Final = "callboard.protocol"
+#: Seconds of silence on a connection until its peer is probed, between probes, and probes without an answer.
+_PROBES: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+
+#: All connections of this process.
+_open: Final[set[ASGIProtocol]] = set()
+
+
+class Connection:
+    """The connection of one request."""
+
+    __slots__ = ("_protocol",)
+
+    def __init__(self, scope: MutableMapping[str, Any]) -> None:
+        self._protocol: Any = scope.get(_KEY)
+
+    @property
+    def paused(self) -> bool:
+        """Tell whether what was sent waits for the client to read."""
+        return self._protocol is not None and self._protocol._flow_control.write_paused
+
+    def watch(self, lost: Callable[[], None]) -> None:
+        """Have `lost` called when the client is gone; one that vanished is found by probes."""
+        if self._protocol is not None:
+            self._protocol.callboard_lost = lost
+            _probe(self._protocol.transport.get_extra_info("socket"))
+
+    def unwatch(self) -> None:
+        """Forget what to call."""
+        if self._protocol is not None:
+            self._protocol.callboard_lost = None
+
+    def unblock(self) -> None:
+        """Let a send return that waits for the client; nothing more should be sent after it."""
+        if self._protocol is not None:
+            self._protocol._flow_control.resume_writing()
+
+    def cut(self) -> None:
+        """End the connection at once; what waits to be sent is dropped."""
+        if self._protocol is not None:
+            self._protocol.transport.abort()
+
+
+def _probe(sock: Any) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _PROBES:
+        if option := getattr(socket, name, None):
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def close_idle(*, fresh: bool) -> None:
+    """Close the connections that wait for a request; with `fresh` also those that wait for their first."""
+    for protocol in list(_open):
+        waits = protocol._awaiting_request and not protocol._finishing_calls
+        if waits and (fresh or protocol.req_count > 1):
+            protocol._close_transport()
+            protocol._request_ready.set()
+
+
+def install() -> None:
+    """Teach gunicorn's protocol, in this process, what the above needs.
+
+    A subclass would lose the parser in C, which gunicorn looks up in its own class only.
+    """
+    made, lost = ASGIProtocol.connection_made, ASGIProtocol.connection_lost
+    http_scope, websocket_scope = ASGIProtocol._build_http_scope, ASGIProtocol._build_websocket_scope
+
+    def connection_made(self: ASGIProtocol, transport: Any) -> None:
+        _open.add(self)
+        made(self, transport)
+
+    def connection_lost(self: ASGIProtocol, exc: Exception | None) -> None:
+        _open.discard(self)
+        lost(self, exc)
+        if self.callboard_lost is not None:
+            self._flow_control.resume_writing()  # else a send would wait on for the client's reading
+            self.callboard_lost()
+
+    def with_protocol(build: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+        def built(self: ASGIProtocol, *arguments: Any) -> dict[str, Any]:
+            scope = build(self, *arguments)
+            scope[_KEY] = self
+            return scope
+
+        return built
+
+    ASGIProtocol.callboard_lost = None
+    ASGIProtocol.connection_made = connection_made
+    ASGIProtocol.connection_lost = connection_lost
+    ASGIProtocol._build_http_scope = with_protocol(http_scope)
+    ASGIProtocol._build_websocket_scope = with_protocol(websocket_scope)
