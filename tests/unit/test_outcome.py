@@ -16,6 +16,7 @@ from callboard.tasks.registry import TaskType
 from callboard.tasks.states import State
 from callboard.worker.interrupt import ThreadCancelled, ThreadTimeLimit
 from callboard.worker.outcome import (
+    DELAY_LEAST_MS,
     DELAY_MOST_MS,
     MESSAGE_MOST,
     TRACEBACK_MOST,
@@ -125,6 +126,10 @@ def test_permanent_errors_fail_at_once(error: BaseException) -> None:
 def test_retry_is_free_of_charge_even_at_the_last_attempt() -> None:
     outcome = ended(Retry(after=2.5), attempt=4)
     assert outcome == Outcome(state=State.RETRYING, delay_ms=2_500, free=True)
+
+
+def test_a_retry_at_once_leaves_time_to_record_the_failure() -> None:
+    assert ended(Retry(after=0)).delay_ms == DELAY_LEAST_MS
 
 
 @pytest.mark.parametrize("after", [float("inf"), 1e300])

@@ -18,6 +18,9 @@ TRACEBACK_MOST: Final = 8_192
 MESSAGE_MOST: Final = 2_000
 #: Milliseconds a `Retry(after=…)` may wait at most: ten years, as a submit's delay.
 DELAY_MOST_MS: Final = 315_360_000_000
+#: And at least: its message is sent before its failure is recorded, and one that comes first finds the
+#: lease still held and waits until that ends.
+DELAY_LEAST_MS: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +57,8 @@ def of_error(
     if isinstance(error, Cancelled):
         return Outcome(state=State.CANCELLED)
     if isinstance(error, Retry):
-        return Outcome(state=State.RETRYING, delay_ms=int(min(error.after * 1000, DELAY_MOST_MS)), free=True)
+        wait_ms = int(min(error.after * 1000, DELAY_MOST_MS))
+        return Outcome(state=State.RETRYING, delay_ms=max(wait_ms, DELAY_LEAST_MS), free=True)
     described = describe(error)
     permanent = (Permanent, ValidationFailed, *task_type.permanent)
     if isinstance(error, permanent) or attempt >= attempt_limit:
