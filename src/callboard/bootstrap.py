@@ -98,6 +98,7 @@ def connect(settings: Settings | None = None) -> Registry:
     For Python code beside Callboard's own processes. Raises SettingsError, RegistrationError.
     """
     made = parts(settings or from_env())
+    dramatiq.set_broker(made.broker)  # where `message.get_result()`, pipelines and groups look
     for task_type in made.registry:
         make_actor(task_type, made.broker, None)
     return made.registry

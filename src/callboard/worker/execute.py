@@ -5,6 +5,7 @@ acked all the same, which lost tasks (promises.md, traps 1 and 10). Inside the a
 nothing is swallowed and the ack comes only after this returns. See docs/decisions/0001.
 """
 
+import dataclasses
 import itertools
 import logging
 import random
@@ -23,6 +24,7 @@ from dramatiq.errors import BrokerConnectionError
 from callboard.errors import ValidationFailed
 from callboard.store import calls
 from callboard.store.keys import Keys
+from callboard.tasks.ids import new_task_id
 from callboard.tasks.message import Envelope, Options, options_of
 from callboard.tasks.params import convert
 from callboard.tasks.registry import TaskType
@@ -250,6 +252,14 @@ def _log_failure(error: BaseException, ended: Outcome, message: MessageProxy, cl
     )  # fmt: skip
 
 
+class _Actor(dramatiq.Actor[..., Any]):
+    """An actor whose messages have ids that sort by time, as those of submitted tasks do."""
+
+    def message_with_options(self, **options: Any) -> dramatiq.Message[Any]:
+        """Return a message to send (dramatiq/actor.py)."""
+        return dataclasses.replace(super().message_with_options(**options), message_id=new_task_id())
+
+
 def make_actor(task_type: TaskType, broker: dramatiq.Broker, executor: Executor | None) -> None:
     """Make the dramatiq actor of a task type and bind `send` to it.
 
@@ -264,5 +274,9 @@ def make_actor(task_type: TaskType, broker: dramatiq.Broker, executor: Executor 
 
     actor.__module__ = task_type.function.__module__
     task_type.actor = dramatiq.actor(
-        actor_name=task_type.name, queue_name=task_type.queue, broker=broker, store_results=True
+        actor_class=_Actor,
+        actor_name=task_type.name,
+        queue_name=task_type.queue,
+        broker=broker,
+        store_results=True,
     )(actor)
