@@ -140,9 +140,12 @@ def stack(folder: Path, rabbitmq: RabbitNode, redis: RedisServer, namespace: str
     return _board("stack", folder, "web", namespace, **servers, **settings)
 
 
-def web_only(folder: Path, rabbitmq: RabbitNode, redis: RedisServer, namespace: str) -> Any:
+def web_only(
+    folder: Path, rabbitmq: RabbitNode, redis: RedisServer, namespace: str, **settings: object
+) -> Any:
     """`callboard web` on real servers, and nobody who would run a task."""
-    return _board("web", folder, "web", namespace, broker_url=rabbitmq.url, redis_url=redis.url)
+    servers = {"broker_url": rabbitmq.url, "redis_url": redis.url}
+    return _board("web", folder, "web", namespace, **servers, **settings)
 
 
 def unready(folder: Path, broker_url: str, redis_url: str) -> Any:

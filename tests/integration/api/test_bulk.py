@@ -173,7 +173,8 @@ def test_an_operation_that_is_not_there_is_not_found(board: Board) -> None:
 
 
 def test_every_task_is_meant_only_when_it_is_said(still_empty: Board) -> None:
-    for fields in ({}, {"filter": {}}, {"filter": {}, "all": False}, {"filter": {"status": None}}):
+    empty: list[dict[str, Any]] = [{"filter": {}}, {"filter": {}, "all": False}, {"filter": {"status": None}}]
+    for fields in ({}, *empty):
         sent = {"action": "delete", **fields}
         problem.check(still_empty.client.post("/api/tasks/bulk", json=sent), 422, "validation", ["/filter"])
     done = finished(still_empty, order(still_empty, "delete", {}, all=True))
