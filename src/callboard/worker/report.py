@@ -3,6 +3,7 @@ the last one always. One flusher thread serves all runs of a worker process.
 """
 
 import logging
+import re
 import threading
 import time
 from collections import deque
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 INTERVAL_S: Final = 0.1
 #: Characters of one log line that are kept.
 LINE_MOST: Final = 8_192
+#: What a level's name may not hold; `logging.addLevelName` takes anything.
+_UNUSUAL: Final = re.compile(r"[^\w .-]", re.ASCII)
 
 
 class RunReporter:
@@ -62,7 +65,10 @@ class RunReporter:
 
     def log(self, record: logging.LogRecord) -> None:
         """Take one log record."""
-        message = record.getMessage()
+        try:
+            message = record.getMessage()
+        except Exception:  # noqa: BLE001 - the arguments are the task's, and so is what their __str__ does
+            message = f"{record.msg} (its arguments do not fit)"
         if record.exc_info and record.exc_info[1] is not None:
             message += f"\n{type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
         if len(message) > LINE_MOST:
