@@ -256,7 +256,9 @@ class _Actor(dramatiq.Actor[..., Any]):
     """An actor whose messages have ids that sort by time, as those of submitted tasks do."""
 
     def message_with_options(self, **options: Any) -> dramatiq.Message[Any]:
-        """Return a message to send (dramatiq/actor.py)."""
+        """Return a message to send (dramatiq/actor.py); raises TypeError for arguments without a name."""
+        if options.get("args"):
+            raise TypeError(f"{self.actor_name} takes its parameters by name")
         return dataclasses.replace(super().message_with_options(**options), message_id=new_task_id())
 
 

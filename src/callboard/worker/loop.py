@@ -8,6 +8,7 @@ from threading import Thread
 from typing import Any, Final
 
 import dramatiq
+import msgspec
 from dramatiq.errors import BrokerConnectionError
 from dramatiq.worker import ConsumerThread, _WorkQueueItem
 
@@ -89,12 +90,33 @@ class Unknown:
         self._outlet.enqueue(again, delay=PASS_ON_MS)
 
 
+def _flaw(message: Any) -> str | None:
+    """Return why a message can be nobody's task, or None."""
+    if not isinstance(message.message_id, str) or not isinstance(message.actor_name, str):
+        return "its id or task type is no text"
+    if message.args or not isinstance(message.kwargs, dict):
+        return "its parameters have no names"
+    try:
+        options_of(message.options)
+    except (msgspec.ValidationError, AttributeError) as error:
+        return f"its options are not ours: {error}"
+    return None
+
+
 class _PriorityConsumer(ConsumerThread):
     def __init__(self, unknown: Unknown, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._unknown = unknown
 
     def handle_message(self, message: Any) -> None:
+        if flaw := _flaw(message):
+            # Whatever is raised here restarts this thread, and RabbitMQ hands the same message out again.
+            logger.error("dead-lettering message %s: %s", message.message_id, flaw)
+            message.fail()
+            self.post_process_message(message)
+            return
+        if message.queue_name != self.queue_name:  # moved by hand; dramatiq finds its consumer by this name
+            message._message = message._message.copy(queue_name=self.queue_name)
         if message.actor_name not in self.broker.actors:
             try:
                 self._unknown.handle(message)
