@@ -9,7 +9,7 @@ import falcon.asgi
 from callboard.bootstrap import Service
 from callboard.errors import CallboardError
 from callboard.tasks.ids import new_task_id
-from web import bulk, discovery, live, pages, problems, tasks
+from web import bulk, discovery, live, pages, pages_fleet, pages_tasks, problems, tasks
 from web.files import FileUploads
 from web.origin import OriginCheck
 from web.site import Site, Static
@@ -67,7 +67,14 @@ def add_routes(app: App, service: Service, streams: Streams) -> None:
     add("/readyz", discovery.Ready(service))
     site = Site()
     add("/", pages.Home(site, board))
+    add("/tasks", pages_tasks.TaskList(site, service))
+    add("/tasks/{task_id}", pages_tasks.TaskPage(site, service))
+    add("/observe", pages_tasks.Observe(site, board))
+    add("/failed", pages_fleet.Failed(site, service))
+    add("/queues", pages_fleet.QueuesPage(site, service))
+    add("/workers", pages_fleet.WorkersPage(site, service))
     add("/static/{name}", Static(site))
+    app.add_sink(pages_tasks.Missing(site), r"/(?!api/|ws/|static/)")
 
 
 class Lifespan:

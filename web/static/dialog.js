@@ -6,12 +6,12 @@ let count = 0;
 
 /**
  * Ask; resolves to true when the user agrees. `action` is the words on the button, with the count in them
- * ("Delete 12 tasks"); `danger` colours it.
+ * ("Delete 12 tasks"), `keep` those on the other; `danger` colours it.
  */
-export function confirmDialog({ title, text = "", action, danger = false }) {
+export function confirmDialog({ title, text = "", action, keep = "Cancel", danger = false }) {
   const id = `dialog-${(count += 1)}`;
   const agree = el("button", { type: "submit", value: "yes", className: danger ? "danger" : "primary", textContent: action });
-  const cancel = el("button", { type: "submit", value: "no", textContent: "Cancel" });
+  const cancel = el("button", { type: "submit", value: "no", textContent: keep });
   cancel.autofocus = danger;
   const buttons = el("div", { className: "buttons end" }, cancel, agree);
   const form = el("form", { method: "dialog" }, el("h2", { id, textContent: title }), text && el("p", { textContent: text }), buttons);

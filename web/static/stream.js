@@ -23,6 +23,7 @@ class Stream {
   #hidden = null;
   #over = false;
   #broken = false;
+  #ending = null;
   #seen = () => this.#visibility();
 
   constructor(on) {
@@ -68,11 +69,14 @@ class Stream {
 
   #take(message) {
     if (this.accept(message)) this.on.event(message);
-    if (this.ends(message)) this.close();
+    // A task that was retried has more events behind this one; else the stream closes itself here.
+    if (this.ends(message)) this.#ending = this.isGone().finally(() => (this.#ending = null));
   }
 
   async #failed() {
     this.#drop();
+    await this.#ending;
+    if (this.#over || this.#source) return;
     this.#broken = true;
     this.#tell("lost");
     const wait = this.#wait * (0.75 + Math.random() / 2);

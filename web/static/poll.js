@@ -1,0 +1,34 @@
+// Reads something again and again while somebody looks at the page; pages without a stream use it.
+
+import { connection } from "./api.js";
+
+/** Call `read` now and then every `everyMs`, longer while it fails or is slow. Returns a function to do it at once. */
+export function poll(read, everyMs) {
+  const sign = {};
+  let timer = null;
+  let failures = 0;
+  let busy = false;
+  const again = async () => {
+    clearTimeout(timer);
+    if (busy) return;
+    busy = true;
+    const began = performance.now();
+    try {
+      await read();
+      failures = 0;
+    } catch {
+      failures += 1;
+    }
+    busy = false;
+    connection.tellStream(sign, failures ? "lost" : "live");
+    const wait = Math.max(everyMs * 2 ** Math.min(failures, 2), 5 * (performance.now() - began));
+    if (!document.hidden) timer = setTimeout(again, wait);
+  };
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) clearTimeout(timer);
+    else again();
+  });
+  window.addEventListener("online", again);
+  again();
+  return again;
+}
