@@ -20,9 +20,10 @@ export function stretches(task) {
     attempts.push({ number: task.attempts, from: ms(task.started_at), to: null, outcome: "running" });
   }
   let at = ms(task.created_at);
+  const eta = ms(task.eta);
   const wait = (to, retry) => {
-    const eta = ms(task.eta);
-    const due = !retry && eta && eta > at ? Math.min(eta, to ?? eta) : null;
+    // One that lies behind the first attempt is the time of a retry.
+    const due = !retry && eta && eta > at && eta <= (to ?? eta) ? eta : null;
     if (due && due > at) found.push({ state: "scheduled", from: at, to: to === null && task.status === "scheduled" ? null : due });
     if (found.at(-1)?.to === null) return;
     const from = due || at;

@@ -12,10 +12,11 @@ let count = 0;
 
 /**
  * Make the field of a property.
- * `start` is the value to begin with or undefined; `root` is the schema that "$ref"s point into.
+ * `start` is the value to begin with or undefined, `raw` its JSON text where numbers have to stay as they are;
+ * `root` is the schema that "$ref"s point into.
  */
-export function field(name, schema, { pointer, required = true, start, root = schema, label = name }) {
-  const control = controlFor(resolve(schema, root), { required, start, root });
+export function field(name, schema, { pointer, required = true, start, raw, root = schema, label = name }) {
+  const control = controlFor(resolve(schema, root), { required, start, raw, root });
   const id = `field-${(count += 1)}`;
   const hint = el("p", { className: "hint", id: `${id}-hint`, textContent: schema.description || "" });
   const error = el("p", { className: "error", id: `${id}-error`, hidden: true });
@@ -80,8 +81,9 @@ function text(schema, { required, start }) {
   return simple(element, (typed) => (typed === "" && !required ? undefined : JSON.stringify(typed)));
 }
 
-function number({ required, start }) {
-  const element = el("input", { type: "text", inputMode: "decimal", value: typeof start === "number" ? String(start) : "" });
+function number({ required, start, raw }) {
+  const value = typeof start === "number" ? raw || String(start) : "";
+  const element = el("input", { type: "text", inputMode: "decimal", value });
   return simple(element, (typed) => {
     const trimmed = typed.trim();
     if (trimmed === "" && !required) return undefined;
@@ -106,8 +108,8 @@ function lines({ required, start }) {
   });
 }
 
-function json({ required, start }) {
-  const value = start === undefined || start === null ? "" : JSON.stringify(start);
+function json({ required, start, raw }) {
+  const value = start === undefined || start === null ? "" : raw || JSON.stringify(start);
   const element = el("textarea", { rows: 3, value, className: "code", spellcheck: false });
   element.placeholder = "JSON";
   return simple(element, (typed) => {
@@ -121,10 +123,10 @@ function json({ required, start }) {
 const NAMES = { string: "text", array: "list", object: "object", boolean: "yes or no", integer: "number", number: "number" };
 
 /** One of several kinds of value: a choice of the kind, and the control of that kind. */
-function union(kinds, { required, start, root }) {
+function union(kinds, { required, start, raw, root }) {
   const kindOf = (value) => (Array.isArray(value) ? "array" : value === null ? "null" : typeof value);
   const given = kinds.findIndex((each) => each.type === kindOf(start));
-  const controls = kinds.map((each, at) => controlFor(each, { required, root, start: at === given ? start : undefined }));
+  const controls = kinds.map((each, at) => controlFor(each, { required, root, raw, start: at === given ? start : undefined }));
   const pick = el("select", { className: "kind", "aria-label": "Kind of value" });
   kinds.forEach((each, at) => pick.append(el("option", { value: at, textContent: NAMES[each.type] || "JSON" })));
   pick.value = String(Math.max(0, given));

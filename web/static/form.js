@@ -4,6 +4,7 @@ import { newKey, submit } from "./api.js";
 import { command, copy } from "./curl.js";
 import { byId, el, prose } from "./dom.js";
 import { field } from "./fields.js";
+import { members } from "./json.js";
 import { uploader } from "./upload.js";
 
 /** Fields of the body beside task_type and parameters. */
@@ -19,13 +20,19 @@ let parameters = [];
 let envelope = [];
 /** The last body that got no answer, and its Idempotency-Key: sent again, it cannot run twice. */
 let unanswered = null;
+/** The task that is run again with changes: {task, parameters}, the latter as JSON texts by name. */
+let source = null;
 
-/** Fill in the task types and begin; `onSubmitted` gets the text of each accepted task. */
-export function start(taskTypes, onSubmitted) {
+/**
+ * Fill in the task types and begin; `onSubmitted` gets the text of each accepted task. `again` is the text
+ * of a task to begin with, or nothing.
+ */
+export function start(taskTypes, onSubmitted, again) {
   types = taskTypes;
+  if (again) source = { task: JSON.parse(again), parameters: members(members(again).get("parameters")) };
   const select = byId("task-type");
   select.replaceChildren(...types.map((each) => el("option", { value: each.name, textContent: each.name })));
-  const wanted = types.findIndex((each) => each.name === "reverse_text");
+  const wanted = types.findIndex((each) => each.name === (source?.task.task_type || "reverse_text"));
   select.selectedIndex = Math.max(0, wanted);
   select.addEventListener("change", build);
   byId("form").addEventListener("submit", (event) => {
@@ -45,12 +52,14 @@ function build() {
   const type = chosen();
   const { schema, example, defaults } = type;
   const required = schema.required || [];
-  const given = example.parameters || {};
+  const before = source?.task.task_type === type.name ? source : null;
+  const given = before?.task.parameters || example.parameters || {};
   parameters = Object.entries(schema.properties || {}).map(([name, part]) =>
     field(name, part, {
       pointer: `/parameters/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`,
       required: required.includes(name),
       start: name in given ? given[name] : part.default,
+      raw: before?.parameters.get(name),
       root: schema,
     }),
   );
@@ -58,7 +67,7 @@ function build() {
     field(name, part, {
       pointer: `/${name}`,
       required: name === "priority",
-      start: name === "priority" ? defaults.priority : undefined,
+      start: startOf(name, before?.task, defaults),
       label: { priority: "Priority", delay: "Delay", max_retries: "Retries", tags: "Tags" }[name],
     }),
   );
@@ -69,6 +78,12 @@ function build() {
   const fileId = parameters.find((each) => each.name === "file_id");
   if (fileId) byId("parameters").prepend(uploader((id) => useFile(fileId, id)));
   clear();
+}
+
+function startOf(name, task, defaults) {
+  if (name === "priority") return task?.priority || defaults.priority;
+  if (name === "max_retries" && task?.max_retries !== defaults.max_retries) return task?.max_retries;
+  return name === "tags" ? task?.tags.join(", ") : undefined;
 }
 
 function useFile(fileId, id) {

@@ -1,12 +1,13 @@
 // Puts the first page together: the form, the newest tasks, the counts, the charts.
 
-import { get } from "./api.js";
+import { get, request } from "./api.js";
 import * as charts from "./charts.js";
 import * as counts from "./counts.js";
 import * as form from "./form.js";
 import * as newest from "./newest.js";
 import { AllStream } from "./stream.js";
 import { follow } from "./submitted.js";
+import { toast } from "./toast.js";
 
 const AGAIN_MS = 2000;
 
@@ -28,10 +29,24 @@ function watch() {
   });
 }
 
+/** Return the task that is to be run again with changes ("/?again=id") as text, or nothing. */
+async function earlier() {
+  const id = new URLSearchParams(location.search).get("again");
+  if (!id) return undefined;
+  history.replaceState(null, "", "/#submit"); // what is typed now is newer than the task
+  try {
+    return (await request(`/api/tasks/${encodeURIComponent(id)}`)).text;
+  } catch (problem) {
+    toast(`The task to run again cannot be read: ${problem.message}`, "bad");
+    return undefined;
+  }
+}
+
 async function offer() {
   for (;;) {
     try {
-      form.start((await get("/api/task-types")).task_types, follow);
+      const { task_types: types } = await get("/api/task-types");
+      form.start(types, follow, await earlier());
       return;
     } catch {
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));

@@ -62,7 +62,7 @@ export class LogView {
       this.#attempt = message.attempt;
       made.push(el("p", { className: "attempt", textContent: `Attempt ${message.attempt}` }));
     }
-    const level = LEVELS[message.level] || "info";
+    const level = LEVELS[message.level.toLowerCase()] || "info";
     const time = el("time", { "@datetime": message.at, textContent: message.at.slice(11, 23), title: exact(Date.parse(message.at)) });
     made.push(el("p", { className: "line", "@data-level": level, "@data-version": String(message.version) }, time, el("span", { className: "level", textContent: level }), longText(message.message, 1000)));
     return made;

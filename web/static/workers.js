@@ -63,7 +63,7 @@ function card(worker) {
 function task({ task_id, task_type, progress: fraction, started_at }) {
   const link = el("a", { href: `/tasks/${task_id}`, title: task_id, textContent: task_type ? visible(task_type) : task_id.slice(-12) });
   if (!task_type) return el("li", {}, link);
-  return el("li", {}, link, progress(fraction, `Progress of ${task_type}`), el("span", { className: "quiet-text" }, "since ", timeElement(started_at, "age")));
+  return el("li", {}, link, progress(fraction, `Progress of ${task_type}`), el("span", { className: "quiet-text" }, "for ", timeElement(started_at, "age")));
 }
 
 const fact = (name, value, ...more) => el("div", {}, el("dt", { textContent: name }), el("dd", {}, value, ...more));
