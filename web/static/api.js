@@ -62,7 +62,7 @@ export async function request(path, options = {}) {
     return { status: response.status, text, headers: response.headers };
   }
   const problem = new Problem(response.status, parsed(text));
-  if (path === "/readyz") problem.message = reasons(problem.body);
+  if (path === "/readyz") problem.message = reasons(problem.body) || problem.message;
   connection.tell(response.status === 503 ? `Callboard is not ready: ${problem.message}. Trying again…` : "");
   throw problem;
 }

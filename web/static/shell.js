@@ -45,7 +45,9 @@ function startConnection() {
     setText(trouble, connection.trouble);
   };
   connection.addEventListener("change", show);
-  setInterval(() => connection.trouble && !document.hidden && request("/readyz").catch(() => {}), AGAIN_MS);
+  const look = () => request("/readyz").catch(() => {});
+  window.addEventListener("offline", look);
+  setInterval(() => connection.trouble && !document.hidden && look(), AGAIN_MS);
   if (connection.state !== "idle" || connection.trouble) show();
 }
 
