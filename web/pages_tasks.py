@@ -165,8 +165,8 @@ class Missing:
     def __init__(self, site: Site) -> None:
         self._site = site
 
-    async def __call__(self, req: Request, resp: Response | None, **_rest: Any) -> None:
-        """Answer 404."""
+    async def __call__(self, req: Request, resp: Response | None, ws: Any = None, **_rest: Any) -> None:
+        """Answer 404; a WebSocket (`ws`, by which Falcon sees that we know of them) has no answer."""
         if (
             resp is None
             or req.method not in ("GET", "HEAD")
