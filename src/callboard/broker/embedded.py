@@ -93,8 +93,12 @@ class _EmbeddedConsumer(Consumer):
         self._timeout_s = timeout / 1000
         self._slots = threading.Semaphore(prefetch)
         self._held: dict[int, _Entry] = {}
+        self._draining = threading.Event()
 
     def __next__(self) -> MessageProxy | None:
+        if self._draining.is_set():
+            time.sleep(self._timeout_s)
+            return None
         if not self._slots.acquire(timeout=self._timeout_s):
             return None
         try:
@@ -125,6 +129,13 @@ class _EmbeddedConsumer(Consumer):
         if (entry := self._held.pop(message.number, None)) is not None:
             self._broker.dead[self._queue_name].append(entry[2])
             self._slots.release()
+
+    def drain(self, messages: list[Any]) -> None:
+        """Take no more from the queue and put these messages back."""
+        self._draining.set()
+        for message in messages:
+            if message.consumer is self and (entry := self._held.pop(message.number, None)) is not None:
+                self._queue.put(entry)
 
     def close(self) -> None:
         """Put what is unfinished back, as RabbitMQ does when a connection closes."""

@@ -195,11 +195,16 @@ class SafeConsumer(_RabbitmqConsumer):
         except ConnectionClosed as error:
             raise broker.outage(error.message) from None
         self._family = queue_name
+        self._timeout_s = timeout / 1000
         self._done: deque[int] = deque()
         self._lock = threading.Lock()
+        self._draining = False
+        self._unwanted: deque[int] = deque()
 
     def __next__(self) -> Any:
         """Return the next message, or None when the timeout passed without one."""
+        if self._draining:
+            return self._drain()
         try:
             method, properties, body = next(self.iterator)
         except StopIteration:
@@ -250,6 +255,25 @@ class SafeConsumer(_RabbitmqConsumer):
         if message.consumer is self:
             self.broker.dead_letter(message._message)
             self.ack(message)
+
+    def drain(self, messages: list[Any]) -> None:
+        """Take no more from RabbitMQ and give these messages back; what runs can still be acked."""
+        for message in messages:
+            if message.consumer is self and message._tag in self.known_tags:
+                self.known_tags.remove(message._tag)
+                self._unwanted.append(message._tag)
+        self._draining = True
+
+    def _drain(self) -> None:
+        try:
+            if self.channel.consumer_tags:
+                self.channel.cancel()
+            raw: Any = self.channel._impl  # type: ignore[attr-defined]
+            while self._unwanted:
+                raw.basic_reject(delivery_tag=self._unwanted.popleft(), requeue=True)
+            self.connection.process_data_events(self._timeout_s)
+        except (AssertionError, *_AMQP_ERRORS) as error:
+            raise self.broker.outage(error) from None
 
     def _send_acks(self) -> None:
         with self._lock:

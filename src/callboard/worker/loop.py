@@ -4,11 +4,12 @@ of task types it does not know. Leans on internals: tests/contract watches them.
 """
 
 import logging
-from threading import Thread
+import threading
 from typing import Any, Final
 
 import dramatiq
 import msgspec
+from dramatiq.common import iter_queue
 from dramatiq.errors import BrokerConnectionError
 from dramatiq.worker import ConsumerThread, _WorkQueueItem
 
@@ -53,12 +54,25 @@ class PriorityWorker(dramatiq.Worker):
         self.consumers[queue_name] = consumer
         consumer.start()
 
+    def stop(self, timeout: int = 600_000) -> None:
+        """Give back what waits here, so that others do it now, and end what runs within `timeout` ms."""
+        for worker in self.workers:
+            worker.stop()
+        waiting: dict[str, list[Any]] = {queue_name: [] for queue_name in self.consumers}
+        for consumer in self.consumers.values():
+            consumer.drain([])  # from now on nothing comes into the queue
+        for item in iter_queue(self.work_queue):
+            waiting[item.message.queue_name].append(item.message)
+        for queue_name, messages in waiting.items():
+            self.consumers[queue_name].drain(messages)
+        super().stop(timeout)
+
     def dead_threads(self) -> list[str]:
         """Return the names of threads that should be alive and are not."""
         threads = [*self.workers, *self.consumers.values()]
         return [thread.name for thread in threads if not thread.is_alive()]
 
-    def give_up(self, thread: Thread, message: Any) -> None:
+    def give_up(self, thread: threading.Thread, message: Any) -> None:
         """Ack a hung task's message and put a fresh thread in its thread's place."""
         self.consumers[message.queue_name].post_process_message(message)
         for worker in self.workers:
@@ -107,6 +121,16 @@ class _PriorityConsumer(ConsumerThread):
     def __init__(self, unknown: Unknown, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._unknown = unknown
+        self._draining = False
+        self._lock = threading.Lock()
+
+    def drain(self, messages: list[Any]) -> None:
+        """Take no more messages, and give these back."""
+        with self._lock:
+            self._draining = True
+        consumer: Any = self.consumer
+        if consumer is not None:
+            consumer.drain(messages)
 
     def handle_message(self, message: Any) -> None:
         if flaw := _flaw(message):
@@ -125,4 +149,8 @@ class _PriorityConsumer(ConsumerThread):
             self.post_process_message(message)
             return
         level = message.options.get("broker_priority", Priority.NORMAL.level)
-        self.work_queue.put(_WorkQueueItem(-level, message))
+        with self._lock:
+            if not self._draining:
+                self.work_queue.put(_WorkQueueItem(-level, message))
+                return
+        self.drain([message])
