@@ -9,10 +9,10 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack test lint bench lock clean
+.PHONY: help run stack test lint bench screenshots lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## everything in one process, no servers: API, UI, workers, scheduler
 	@exec $(VENV)/bin/callboard run $(ARGS)
@@ -21,7 +21,7 @@ stack: $(VENV)/.dashboard ## the real thing without containers: own RabbitMQ and
 	@exec $(VENV)/bin/callboard stack $(ARGS)
 
 test: $(VENV)/.dev ## every test, with real RabbitMQ, Redis and browser; ARGS="-k name" narrows
-	@scripts/install-system.sh servers browser
+	@scripts/install-system.sh servers browser axe
 	@exec $(PY) -m pytest $(ARGS)
 
 lint: $(VENV)/.dev ## ruff (rules and format) and mypy --strict
@@ -32,6 +32,10 @@ lint: $(VENV)/.dev ## ruff (rules and format) and mypy --strict
 bench: $(VENV)/.dev ## benchmarks against peers
 	@scripts/install-system.sh servers bench
 	@exec $(PY) -m benchmarks $(ARGS)
+
+screenshots: $(VENV)/.dev ## docs/images/*.png, every page wide and narrow, light and dark; ARGS="home tasks" narrows
+	@scripts/install-system.sh servers browser
+	@exec $(PY) -m tests.browser.screenshots $(ARGS)
 
 lock: $(VENV)/.dev ## recompile requirements/*.txt; UPGRADE=1 takes newer releases
 	@scripts/lock.sh $(VENV)/bin/uv $(if $(UPGRADE),--upgrade)

@@ -3,6 +3,7 @@
 #
 #   scripts/install-system.sh servers    rabbitmq-server and redis-server
 #   scripts/install-system.sh browser    a Chromium for the browser tests
+#   scripts/install-system.sh axe        axe-core, into node_modules, for the browser tests (see package.json)
 #   scripts/install-system.sh bench      wrk
 #   scripts/install-system.sh venv       Python's venv module, for the interpreter in $PYTHON
 #
@@ -28,6 +29,12 @@ has_browser() {
   done
   compgen -G "${PLAYWRIGHT_BROWSERS_PATH:-$HOME/.cache/ms-playwright}/chromium-*" >/dev/null
 }
+axe_version() { sed -n 's/.*"axe-core": "\(.*\)".*/\1/p' package.json; }
+node_modules_version() { sed -n 's/^  "version": "\(.*\)",/\1/p' node_modules/axe-core/package.json 2>/dev/null; }
+install_axe() {
+  case " $* " in *" axe "*) ;; *) return 0 ;; esac
+  [ "$(node_modules_version)" = "$(axe_version)" ] || npm ci --ignore-scripts --no-audit --no-fund --silent >&2
+}
 distribution() { # shellcheck disable=SC1091
   (. /etc/os-release 2>/dev/null && echo "${ID:-}")
 }
@@ -37,6 +44,9 @@ for what in "$@"; do
     servers)
       need rabbitmq-server rabbitmq-server
       need redis-server redis-server valkey-server
+      ;;
+    axe)
+      [ "$(node_modules_version)" = "$(axe_version)" ] || need npm npm
       ;;
     bench) need wrk wrk ;;
     venv)
@@ -54,12 +64,12 @@ for what in "$@"; do
       fi
       ;;
     *)
-      say "unknown argument $what; choose from: servers browser bench venv"
+      say "unknown argument $what; choose from: servers browser axe bench venv"
       exit 2
       ;;
   esac
 done
-[ ${#missing[@]} -gt 0 ] || exit 0
+[ ${#missing[@]} -gt 0 ] || { install_axe "$@"; exit; }
 
 if ! command -v apt-get >/dev/null 2>&1; then
   say "missing: ${missing[*]} (Debian's names). Install them with this system's package manager,"
@@ -90,3 +100,4 @@ fi
 apt install --no-install-recommends "${missing[@]}" ||
   { apt update && apt install --no-install-recommends "${missing[@]}"; }
 say "installed ${missing[*]}"
+install_axe "$@"

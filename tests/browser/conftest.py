@@ -34,6 +34,7 @@ EXPECTED = (
     "status of 422",
     "status of 503",
     "net::ERR_INTERNET_DISCONNECTED",
+    "net::ERR_CONNECTION_RESET",
 )
 
 
