@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import falcon
 import falcon.asgi
+import msgspec
 
 from callboard.board import Board
 from callboard.bootstrap import Service
@@ -98,8 +99,15 @@ def _words(error: ValidationFailed) -> str:
     return "; ".join(f"{each.pointer.lstrip('/')} {each.detail}" for each in error.problems)
 
 
+class _Error(msgspec.Struct):
+    type: str = ""
+    message: str = ""
+
+
 def _row(task: dict[str, Any]) -> dict[str, Any]:
-    return {**task, "brief": _text(task["parameters"], 200)}
+    error = msgspec.json.decode(task["error"], type=_Error | None)
+    why = f"{error.type}: {error.message}"[:200] if error else ""
+    return {**task, "brief": _text(task["parameters"], 200), "why": why}
 
 
 def _text(raw: Any, most: int) -> str:

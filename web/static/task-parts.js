@@ -1,6 +1,6 @@
 // Parts of a task's page that are made of its record: details, attempts, outcome.
 
-import { badge } from "./badges.js";
+import { badge, isTerminal } from "./badges.js";
 import { copyButton } from "./copy.js";
 import { el } from "./dom.js";
 import { elements, members, visible } from "./json.js";
@@ -18,7 +18,7 @@ export function facts(task) {
     fact("Queue", listLink("queue", task.queue)),
     fact("Attempts", `${task.attempts} of ${Math.max(task.attempts, task.max_retries + 1)}`),
     fact("Created", timeElement(task.created_at)),
-    task.eta && fact("Due", timeElement(task.eta)),
+    task.eta && !isTerminal(task.status) && fact("Due", timeElement(task.eta)),
     task.started_at && fact("Started", timeElement(task.started_at)),
     task.finished_at && fact("Finished", timeElement(task.finished_at)),
     fact("Time limit", duration(task.time_limit * 1000)),

@@ -10,7 +10,7 @@ const BRIEF = 200;
 /** Characters of an answer up to which parameters are shown digit by digit. */
 const EXACT_MOST = 400000;
 
-/** id → {element, check, badge, bar, attempts, brief, status, version} in the order of the page. */
+/** id → {element, check, badge, bar, why, attempts, status, version} in the order of the page. */
 export let rows = new Map();
 
 /** Return the tasks of a list's answer (text), each with `brief`, the beginning of its parameters. */
@@ -37,6 +37,7 @@ export function draw(tasks) {
     const row = rows.get(task.task_id);
     change(row, task);
     setText(row.attempts, String(task.attempts));
+    setText(row.why, task.error ? visible(`${task.error.type}: ${task.error.message}`.slice(0, BRIEF)) : "");
     if (body.children[at] !== row.element) body.insertBefore(row.element, body.children[at] || null);
   });
 }
@@ -56,6 +57,7 @@ function make(task, fresh) {
   const link = el("a", { href: `/tasks/${id}`, title: id }, ...breakable(task.task_type));
   const state = badge(task.status);
   const bar = progress(task.progress, `Progress of ${task.task_type}`);
+  const why = el("span", { className: "why isolate" });
   const attempts = el("td", { className: "wide right" });
   const tags = task.tags.flatMap((tag) => [" ", el("span", { className: "tag", textContent: visible(tag) })]);
   const element = el(
@@ -66,9 +68,9 @@ function make(task, fresh) {
     el("td", {}, state),
     el("td", { className: "wide" }, priority(task.priority)),
     el("td", { className: "wide", textContent: task.queue }),
-    el("td", { className: "wide bar" }, bar),
+    el("td", { className: "wide bar" }, bar, why),
     attempts,
     el("td", { className: "right" }, timeElement(task.created_at, "age")),
   );
-  return { element, check, badge: state, bar, attempts, status: task.status, version: 0 };
+  return { element, check, badge: state, bar, why, attempts, status: task.status, version: 0 };
 }
