@@ -49,9 +49,30 @@ def submit_one(page: Page) -> None:
     page.evaluate("scrollTo(0, 0)")
 
 
+def newest(board: Board, task_type: str, status: str) -> str:
+    """Return the id of the newest task of a type and state."""
+    found = board.client.get("/api/tasks", params={"type": task_type, "status": status, "limit": 1}).json()
+    return str(found["tasks"][0]["task_id"])
+
+
+def observed(board: Board) -> str:
+    """Return the address that observes two tasks that run, one that waits and one that has ended."""
+    running = board.client.get("/api/tasks", params={"status": "running"}).json()["tasks"]
+    ids = [each["task_id"] for each in running]
+    ids += [newest(board, "flaky", "retrying"), newest(board, "data_processing", "succeeded")]
+    return "/observe?" + "&".join(f"id={each}" for each in ids)
+
+
 #: Every page; add one here and `make screenshots` takes it.
 SHOTS = [
     Shot("home", lambda _board: "/", submit_one),
+    Shot("tasks", lambda _board: "/tasks"),
+    Shot("task", lambda board: f"/tasks/{newest(board, 'long_running', 'running')}"),
+    Shot("task-failed", lambda board: f"/tasks/{newest(board, 'flaky', 'failed')}"),
+    Shot("observe", observed),
+    Shot("failed", lambda _board: "/failed"),
+    Shot("queues", lambda _board: "/queues"),
+    Shot("workers", lambda _board: "/workers"),
 ]
 
 
