@@ -9,14 +9,14 @@ import falcon.asgi
 import msgspec
 
 from callboard.board import WAIT_MOST_S, Board
-from callboard.errors import CallboardError, TaskNotFound, Unavailable, ValidationFailed
+from callboard.errors import CallboardError, TaskNotFound, Unavailable
 from callboard.store.calls import Idempotency
 from callboard.submit import Submitted, Submitter
 from callboard.tasks.record import TaskRecord, view
 from callboard.tasks.times import to_rfc3339
 from web import query
 from web.body import BATCH_MOST, BODY_MOST, Parsed, decode, parse, read_bytes
-from web.problems import RequestProblem, body_of
+from web.problems import body_of
 
 BATCH_TASKS: Final = 1_000
 
@@ -218,6 +218,3 @@ class Logs:
             attempts.setdefault(line["attempt"], []).append(entry)
         found = [{"attempt": number, "lines": each} for number, each in sorted(attempts.items())]
         answer(resp, {"task_id": query.task_id(task_id), "attempts": found})
-
-
-__all__ = ["Batch", "Cancel", "Logs", "RequestProblem", "Retry", "Task", "Tasks", "ValidationFailed"]
