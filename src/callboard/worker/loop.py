@@ -58,13 +58,11 @@ class PriorityWorker(dramatiq.Worker):
         """Give back what waits here, so that others do it now, and end what runs within `timeout` ms."""
         for worker in self.workers:
             worker.stop()
-        waiting: dict[str, list[Any]] = {queue_name: [] for queue_name in self.consumers}
-        for consumer in self.consumers.values():
+        consumers: dict[str, Any] = dict(self.consumers)
+        for consumer in consumers.values():
             consumer.drain([])  # from now on nothing comes into the queue
         for item in iter_queue(self.work_queue):
-            waiting[item.message.queue_name].append(item.message)
-        for queue_name, messages in waiting.items():
-            self.consumers[queue_name].drain(messages)
+            consumers[item.message.queue_name].drain([item.message])
         super().stop(timeout)
 
     def dead_threads(self) -> list[str]:

@@ -70,6 +70,7 @@ class WorkerProcess:
         stopper.start()
         stopper.join(self.drain_timeout_s)
         self.insist.give_up()
+        self.heartbeat.stop()  # a beat would renew the leases that are given back
         left = [(each.task_id, each.run) for each in self.running.all()]
         if left:
             logger.warning("%d tasks did not end in time and are given back", len(left))
@@ -79,11 +80,10 @@ class WorkerProcess:
                 logger.warning("their leases end by themselves within 6 s: %s", error)
         else:
             stopper.join(timeout=10)
+            self.broker.close()  # with tasks left it would close connections that their threads use
         self.flusher.stop()
         self.watch.stop()
         self.cancels.stop()
-        self.heartbeat.stop()
-        self.broker.close()
 
     def _stop_loop(self) -> None:
         begun = time.monotonic()
