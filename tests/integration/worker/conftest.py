@@ -24,3 +24,10 @@ def board(
 def worker(board: Installation) -> Worker:
     """A worker process that a file's tests share and none of them harms."""
     return board.worker(threads=4)
+
+
+@pytest.fixture
+def alone(board: Installation) -> Iterator[Installation]:
+    """The namespace for a test with workers of its own; none of them, nor their tasks, outlives it."""
+    yield board
+    board.clear()

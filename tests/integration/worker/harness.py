@@ -160,6 +160,16 @@ class Installation:
             made.wait_log(f"{arguments[0]} ready")
         return made
 
+    def clear(self) -> None:
+        """Kill the workers that are left and drop what waits in the queues."""
+        for each in self.workers:
+            if each.process.poll() is None:
+                each.kill()
+        with pika.BlockingConnection(pika.URLParameters(self.settings.broker_url)) as connection:
+            channel = connection.channel()
+            for queue in self.service.registry.queues():
+                channel.queue_purge(self.topology.work_queue(queue))
+
     # -- tasks
 
     def path(self, name: str) -> str:
