@@ -1,0 +1,29 @@
+"""Waits for what a server shows, with a deadline."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import redis
+
+
+def wait_until(ready: Callable[[], Any], what: str, timeout: float = 15) -> Any:
+    """Return the first true answer; fails after `timeout` seconds."""
+    end = time.monotonic() + timeout
+    pause = threading.Event()
+    while not (found := ready()):
+        assert time.monotonic() < end, f"waited {timeout} s until {what}"
+        pause.wait(0.02)
+    return found
+
+
+def subscribers(client: "redis.Redis", channel: str) -> int:
+    """Return how many connections have subscribed to a channel."""
+    ((_, number),) = client.pubsub_numsub(channel)
+    return int(number)
+
+
+def subscriptions(client: "redis.Redis") -> list[dict[str, Any]]:
+    """Return the connections that have subscribed to something."""
+    return [each for each in client.client_list() if int(each["sub"]) > 0]
