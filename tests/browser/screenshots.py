@@ -83,7 +83,14 @@ def fill(board: Board, url: str) -> None:
     for text in ("Great service, thank you!", "The parcel never came.", "It is a table."):
         board.run("sentiment", {"text": text}, tags=["feedback"])
     board.run("email_sending", {"to": "ann@example.org", "subject": "Your report", "body": "It is ready."})
-    board.run("flaky", {"fail_times": 9, "message": "the printer is on fire"}, max_retries=0)
+    for message, times in (
+        ("the printer is on fire", 3),
+        ("invoice 4711 has no address", 2),
+        ("timed out", 1),
+    ):
+        for _ in range(times):
+            board.run("flaky", {"fail_times": 9, "message": message}, max_retries=0)
+    board.run("file_processing", {"filename": "june.csv"})
     board.run("flaky", {"fail_times": 1, "message": "connection refused"}, max_retries=1)
     for wait in (900, 7200):
         board.submit("reverse_text", {"text": "good morning"}, delay=wait, tags=["greeting"])
@@ -92,8 +99,8 @@ def fill(board: Board, url: str) -> None:
     for text in ("stressed", "drawer", "live"):
         board.run("reverse_text", {"text": text}, priority="high")
     board.submit("flaky", {"fail_times": 9, "message": "the upstream answers 502"}, max_retries=8)
-    board.submit("long_running", {"duration": 900}, priority="high", tags=["nightly"])
-    board.submit("long_running", {"duration": 240}, priority="low")
+    for duration, priority in ((1800, "high"), (90, "normal"), (45, "low")):
+        board.submit("long_running", {"duration": duration}, priority=priority, tags=["nightly"])
     history(redis.Redis.from_url(url), drawn)
 
 
