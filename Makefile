@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack test lint bench screenshots lock clean
+.PHONY: help run stack doctor test lint bench screenshots lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ run: $(VENV)/.run ## everything in one process, no servers: API, UI, workers, sc
 
 stack: $(VENV)/.dashboard ## the real thing without containers: own RabbitMQ and Redis, web, workers, scheduler
 	@exec $(VENV)/bin/callboard stack $(ARGS)
+
+doctor: $(VENV)/.run ## examine the stack of .run, or the installation of CALLBOARD_*: what is wrong, what to do
+	@exec $(VENV)/bin/callboard doctor $(if $(wildcard .run/env),--env .run/env) $(ARGS)
 
 test: $(VENV)/.dev ## every test, with real RabbitMQ, Redis and browser; ARGS="-k name" narrows
 	@scripts/install-system.sh servers browser axe

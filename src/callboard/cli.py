@@ -1,4 +1,4 @@
-"""The commands: `callboard run | stack | web | worker | scheduler`."""
+"""The commands: `callboard run | stack | web | worker | scheduler | doctor`."""
 
 import argparse
 import importlib
@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from callboard import __version__, logs
@@ -49,6 +50,11 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument("--queues", metavar="a,b", help="serve only these queues (default: all)")
     worker.add_argument("--threads", type=int, metavar="N", help="tasks at the same time (CALLBOARD_THREADS)")
     add("scheduler", "the every-minute work; several may run", _scheduler)
+    doctor = add(
+        "doctor", "examine a running installation and say what to do; exit code 1 if it must be", _doctor
+    )
+    doctor.add_argument("--json", action="store_true", help="for machines")
+    doctor.add_argument("--env", metavar="FILE", help="settings as KEY=value lines, e.g. .run/env of a stack")
     return parser
 
 
@@ -118,6 +124,24 @@ def _scheduler(_options: argparse.Namespace) -> int:
     process.stop()
     _leave(0)
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    env = {**environment(), **(_env_file(options.env) if options.env else {})}
+    settings = _with_servers(from_env(env), "doctor")
+    logs.setup("CRITICAL", settings.log_format)  # the report says it all
+    findings = importlib.import_module("callboard.doctor.examine").examine(settings)
+    finding = importlib.import_module("callboard.doctor.finding")
+    print(finding.as_json(findings) if options.json else finding.as_text(findings))
+    return 1 if any(each.verdict is finding.Verdict.FAIL for each in findings) else 0
+
+
+def _env_file(name: str) -> dict[str, str]:
+    try:
+        lines = Path(name).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise CallboardError(f"--env {name}: cannot be read: {error}") from None
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
 def _stack(_options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -42,8 +43,8 @@ def looker(own_redis: RedisServer) -> Iterator[redis.Redis]:
         yield client
 
 
-def post(board: Board, **fields: object) -> httpx.Response:
-    return board.client.post("/api/tasks", json=body(*REVERSE, **fields))
+def post(board: Board, **fields: Any) -> httpx.Response:
+    return board.client.post("/api/tasks", json=body("reverse_text", {"text": "a"}, **fields))
 
 
 def refused(answer: httpx.Response) -> str:

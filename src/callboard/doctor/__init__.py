@@ -1,0 +1,1 @@
+"""`callboard doctor`: looks at a running installation from its settings and says what to do."""
