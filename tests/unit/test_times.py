@@ -69,7 +69,13 @@ def test_what_is_no_time_is_refused_with_an_example(text: str) -> None:
         from_rfc3339(text)
 
 
-@pytest.mark.parametrize("text", ["2026-01-31T12:00:00", "2026-01-31"])
+@pytest.mark.parametrize("text", ["20270101T000000Z", "2026-W01-1T00:00:00Z", "2026-01-31", "2026-01-31T12Z"])
+def test_other_forms_of_iso_8601_are_no_rfc_3339(text: str) -> None:
+    with pytest.raises(ValueError, match="not a time"):
+        from_rfc3339(text)
+
+
+@pytest.mark.parametrize("text", ["2026-01-31T12:00:00"])
 def test_a_time_without_an_offset_is_refused_with_the_way_out(text: str) -> None:
     with pytest.raises(ValueError, match="no offset; end it with Z"):
         from_rfc3339(text)

@@ -1,5 +1,6 @@
 """Times: integers of milliseconds since the epoch inside, RFC 3339 UTC with milliseconds outside."""
 
+import re
 import time
 from datetime import UTC, datetime
 from typing import Final
@@ -7,6 +8,8 @@ from typing import Final
 #: The years 1 to 9999: what RFC 3339 can write.
 FIRST_MS: Final = -62_135_596_800_000
 LAST_MS: Final = 253_402_300_799_999
+
+_SHAPE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}")
 
 
 def now_ms() -> int:
@@ -29,6 +32,8 @@ def from_rfc3339(text: str) -> int:
     Raises ValueError with a sentence for the client when the text is no time or has no offset.
     """
     try:
+        if not _SHAPE.match(text):  # fromisoformat reads all of ISO 8601: weeks, no separators
+            raise ValueError
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("not a time; write it as 2026-01-31T12:00:00Z (RFC 3339)") from None
