@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Reporter(Protocol):
     """Where a run's progress, log lines and marks go."""
 
-    def progress(self, fraction: float, stage: str | None) -> None:
-        """Take the newest progress; may delay, but never lose, the last one."""
+    def progress(self, fraction: float | None, stage: str | None) -> None:
+        """Take the newest progress; may delay, but never lose, the last one. None: as it was."""
 
     def log(self, record: logging.LogRecord) -> None:
         """Take one log record of the task."""
@@ -94,8 +94,10 @@ def use_run(run: Run) -> Iterator[Run]:
         _RUN.reset(token)
 
 
-def progress(fraction: float, *, stage: str | None = None) -> None:
+def progress(fraction: float | None = None, *, stage: str | None = None) -> None:
     """Report how far the task is: `fraction` 0.0–1.0, `stage` a short text such as PROCESSING.
+
+    What is left out stays as it is.
 
     Cheap to call often: at most 10 a second are written, the last one always. Does nothing
     outside of a task, so that a task's function can be called directly in a test.
@@ -103,6 +105,6 @@ def progress(fraction: float, *, stage: str | None = None) -> None:
     run = _RUN.get()
     if run is None:
         return
-    if not 0.0 <= fraction <= 1.0:
+    if fraction is not None and not 0.0 <= fraction <= 1.0:
         raise ValueError(f"progress takes 0.0 to 1.0, not {fraction!r}")
     run.reporter.progress(fraction, stage)

@@ -51,16 +51,18 @@ class RunReporter:
         #: Held while a write is under way: the end of the run must not overtake it.
         self._writing = threading.Lock()
         self._progress: tuple[float, str] | None = None
-        self._stage = ""
+        self._fraction, self._stage = 0.0, ""
         self._lines: deque[calls.LogLine] = deque(maxlen=calls.LOG_LINES_KEPT)
         self._next_write = 0.0
 
-    def progress(self, fraction: float, stage: str | None) -> None:
-        """Take the newest progress; the stage stays when none is given."""
+    def progress(self, fraction: float | None, stage: str | None) -> None:
+        """Take the newest progress; what is None stays as it was."""
         with self._lock:
+            if fraction is not None:
+                self._fraction = float(fraction)
             if stage is not None:
                 self._stage = _sendable(stage[:200])
-            self._progress = (float(fraction), self._stage)
+            self._progress = (self._fraction, self._stage)
         self._flusher.wake(self)
 
     def log(self, record: logging.LogRecord) -> None:

@@ -11,7 +11,7 @@ from callboard import Params, Permanent, log, progress, task
 class Scripted(Params):
     """Steps, each a word and what belongs to it.
 
-    say text times · grow text times (one line) · at fraction stage · steps number · level name
+    say text times · grow text times (one line) · at fraction stage · stage name · steps number · level name
     malformed · rest seconds · open path (wait until it exists) · fail message
     """
 
@@ -29,6 +29,8 @@ def scripted(params: Scripted) -> int:
             log.info(rest[0] * rest[1])
         elif word == "at":
             progress(rest[0], stage=rest[1])
+        elif word == "stage":
+            progress(stage=rest[0])
         elif word == "steps":
             for number in range(rest[0]):
                 progress(number / rest[0], stage=f"step {number}")
