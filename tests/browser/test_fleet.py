@@ -118,8 +118,8 @@ async def test_hostile_names_are_only_text(page: Page) -> None:
     group = {"task_type": HOSTILE, "queue": HOSTILE, "error_type": HOSTILE, "count": 2, "newest": newest}
     queue = {
         "name": HOSTILE, "task_types": [HOSTILE], "ready": 1,
-        "by_priority": {"high": 1, "normal": 0, "low": 0}, "unacked": 1, "delayed": 0, "dead": 1, "consumers": 0,
-        "threads": 0, "oldest_waiting_seconds": 5, "paused": True,
+        "by_priority": {"high": 1, "normal": 0, "low": 0}, "unacked": 1, "delayed": 0,
+        "dead": 1, "consumers": 0, "threads": 0, "oldest_waiting_seconds": 5, "paused": True,
     }  # fmt: skip
     worker = {
         "id": HOSTILE, "host": HOSTILE, "pid": 1, "queues": [HOSTILE], "threads": 2, "running": [HOSTILE],

@@ -55,6 +55,7 @@ async def test_a_long_task_is_seen_at_every_quarter_also_from_a_second_tab(
         await expect(task.stages.last).to_have_text(re.compile(f"{name}\\s+{percent} %"))
         if percent == "50":
             await other.open(made["task_id"])
+            await task.page.bring_to_front()
     for each in (task, other):
         await each.ends("succeeded")
         await expect(each.stages).to_have_count(4)
@@ -104,6 +105,7 @@ async def test_a_task_is_cancelled_and_deleted(task: TaskPage, context: BrowserC
     await task.open(made["task_id"])
     other = TaskPage(await context.new_page())
     await other.open(made["task_id"])
+    await task.page.bring_to_front()  # the frames of a tab behind another one are rare
     await task.button("Cancel").click()
     dialog = task.page.get_by_role("dialog")
     await expect(dialog).to_contain_text("It is asked to stop.")

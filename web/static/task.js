@@ -53,7 +53,15 @@ function drawCourse() {
   drawBar(byId("gantt"), found);
 }
 
-const reload = batched(() => load().catch(() => {}), 250);
+let asked = null;
+
+/** Read the record soon, also in a tab that nobody sees. */
+function reload() {
+  asked ??= setTimeout(() => {
+    asked = null;
+    load().catch(() => {});
+  }, 60);
+}
 
 async function load() {
   const answer = await request(path);
