@@ -10,7 +10,7 @@ const ms = (text) => (text ? Date.parse(text) : null);
 
 /**
  * Return the stretches of a task, oldest first: {state, from, to, attempt?, outcome?}; `to` is null for the
- * one that lasts. States are scheduled, queued, running, retrying.
+ * one that lasts. States are scheduled, queued, running, retrying, and ended: until somebody retried it.
  */
 export function stretches(task) {
   const found = [];
@@ -20,6 +20,7 @@ export function stretches(task) {
     attempts.push({ number: task.attempts, from: ms(task.started_at), to: null, outcome: "running" });
   }
   let at = ms(task.created_at);
+  let before = "";
   const eta = ms(task.eta);
   const wait = (to, retry) => {
     // One that lies behind the first attempt is the time of a retry.
@@ -31,15 +32,18 @@ export function stretches(task) {
   };
   for (const { number, from, to, outcome } of attempts) {
     if (from === null) continue;
-    wait(from, number > 1);
+    if (ENDED.includes(before)) found.push({ state: "ended", from: at, to: from });
+    else wait(from, number > 1);
     found.push({ state: "running", from, to, attempt: number, outcome });
     at = to ?? at;
+    before = outcome;
   }
   if (ENDED.includes(task.status)) {
     const end = ms(task.finished_at);
     if (end && end > at && attempts.length === 0) wait(end, false);
   } else if (task.status !== "running") {
-    if (task.status === "retrying") found.push({ state: "retrying", from: at, to: null });
+    if (ENDED.includes(before)) found.push({ state: "queued", from: at, to: null });
+    else if (task.status === "retrying") found.push({ state: "retrying", from: at, to: null });
     else wait(null, false);
   }
   return found;
