@@ -78,7 +78,7 @@ export function drawPath(place, task, parts) {
 
 const clock = (at) => (at ? new Date(at).toLocaleTimeString(undefined, { hourCycle: "h23" }) : "");
 
-/** Show the stretches to scale, as a bar of parts; those that took long get their time written in. */
+/** Show the stretches to scale, as a bar of parts; each says on hover what it was and how long it took. */
 export function drawBar(place, parts) {
   const begin = parts[0]?.from;
   const end = Math.max(...parts.map((each) => each.to ?? now()));
