@@ -21,7 +21,7 @@ stack: $(VENV)/.dashboard ## the real thing without containers: own RabbitMQ and
 	@exec $(VENV)/bin/callboard stack $(ARGS)
 
 doctor: $(VENV)/.run ## examine the stack of .run, or the installation of CALLBOARD_*: what is wrong, what to do
-	@exec $(VENV)/bin/callboard doctor $(if $(wildcard .run/env),--env .run/env) $(ARGS)
+	@exec $(VENV)/bin/callboard doctor $(if $(wildcard .run/env),--env .run/env --rabbitmq-conf .run/rabbitmq/rabbitmq.conf) $(ARGS)
 
 test: $(VENV)/.dev ## every test, with real RabbitMQ, Redis and browser; ARGS="-k name" narrows
 	@scripts/install-system.sh servers browser axe

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 from msgspec import Meta
 
-from callboard.errors import Conflict, FieldProblem, OperationNotFound, ValidationFailed
+from callboard.errors import Conflict, FieldProblem, OperationNotFound, Unavailable, ValidationFailed
 from callboard.store import operations, pages
 from callboard.store.keys import Keys
 from callboard.store.operations import CHUNK, Action, Operation
@@ -194,13 +194,7 @@ class Bulk:
                 raise Conflict(
                     f"{matched} tasks match the filter, not the {order.expect} expected; nothing was changed"
                 )
-            answer = await self._store.run(
-                operations.begin(
-                    self._keys, operation_id, order.action, order.filter_json, order.wanted.status,
-                    (matched, chunks),
-                )
-            )  # fmt: skip
-            if answer == "full":
+            if await self._record(operation_id, order, (matched, chunks)) == "full":
                 raise Conflict(f"{operations.RUNNING_MOST} operations run already; let some of them end")
         except Conflict:
             await self._store.run(operations.drop_chunks(self._keys, operation_id))
@@ -208,6 +202,17 @@ class Bulk:
         if matched:
             self._begun()
         return await self.get(operation_id)
+
+    async def _record(self, operation_id: str, order: Order, counted: tuple[int, int]) -> str:
+        states = order.wanted.status
+        call = operations.begin(self._keys, operation_id, order.action, order.filter_json, states, counted)
+        try:
+            return await self._store.run(call)
+        except Unavailable as error:
+            if error.nothing_done:
+                raise
+            where = f"/api/operations/{operation_id}"
+            raise Unavailable(f"{error}; it may have begun all the same, see {where}") from error
 
     async def _put_aside(self, wanted: Filter, operation_id: str) -> tuple[int, int]:
         """Keep the ids of all tasks that fit in chunks; answers how many tasks and chunks.

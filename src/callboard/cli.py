@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("--json", action="store_true", help="for machines")
     doctor.add_argument("--env", metavar="FILE", help="settings as KEY=value lines, e.g. .run/env of a stack")
+    doctor.add_argument("--rabbitmq-conf", metavar="FILE", type=Path, help="RabbitMQ's, where it can be read")
     return parser
 
 
@@ -130,7 +131,7 @@ def _doctor(options: argparse.Namespace) -> int:
     env = {**environment(), **(_env_file(options.env) if options.env else {})}
     settings = _with_servers(from_env(env), "doctor")
     logs.setup("CRITICAL", settings.log_format)  # the report says it all
-    findings = importlib.import_module("callboard.doctor.examine").examine(settings)
+    findings = importlib.import_module("callboard.doctor.examine").examine(settings, options.rabbitmq_conf)
     finding = importlib.import_module("callboard.doctor.finding")
     print(finding.as_json(findings) if options.json else finding.as_text(findings))
     return 1 if any(each.verdict is finding.Verdict.FAIL for each in findings) else 0

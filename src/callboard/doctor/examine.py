@@ -1,6 +1,7 @@
 """All checks in their order; `callboard doctor` prints what they find."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from callboard.bootstrap import topology
 from callboard.doctor import processes, rabbitmq_server, records, redis_server, surroundings
@@ -16,22 +17,24 @@ from callboard.store.sync import SyncStore
 from callboard.tasks.registry import Registry, load
 
 
-def examine(settings: Settings) -> list[Finding]:
+def examine(settings: Settings, rabbitmq_conf: Path | None = None) -> list[Finding]:
     """Look at the installation that these settings describe; nothing in it is changed.
+
+    `rabbitmq_conf` is its rabbitmq.conf, where that can be read.
 
     Raises RegistrationError when the task types cannot be loaded.
     """
-    return without_secrets(list(_all(settings, load(settings.actors))), settings)
+    return without_secrets(list(_all(settings, load(settings.actors), rabbitmq_conf)), settings)
 
 
-def _all(settings: Settings, registry: Registry) -> Iterator[Finding]:
+def _all(settings: Settings, registry: Registry, conf: Path | None) -> Iterator[Finding]:
     depths = Depths()
     client = sync_client(settings.redis_url)
     found = list(redis_server.check(client, settings.redis_url))
     yield from found
     longest = max(((each.name, each.time_limit_s) for each in registry), key=lambda each: each[1])
     queues = [*registry.queues(), PERIODIC]
-    yield from rabbitmq_server.check(settings.broker_url, topology(settings), queues, longest, depths)
+    yield from rabbitmq_server.check(settings.broker_url, topology(settings), queues, longest, depths, conf)
     if found[0].verdict is Verdict.OK or len(found) > 1:
         yield from _inside(settings, registry, SyncStore(client), depths)
     else:

@@ -1,8 +1,10 @@
 """Checks RabbitMQ over AMQP alone: reachable, alarms, queues and their arguments, the delay ladder."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import pika
@@ -17,6 +19,7 @@ _OLDEST: Final = (3, 10)
 _BLOCKED_S: Final = 2
 #: RabbitMQ's own consumer_timeout in seconds.
 _CONSUMER_TIMEOUT_S: Final = 1800
+_SETTING: Final = re.compile(r"consumer_timeout\s*=\s*(\d+)")
 #: AMQP's reply for what does not exist.
 _NOT_THERE: Final = 404
 
@@ -32,7 +35,12 @@ class Depths:
 
 
 def check(
-    url: str, topology: Topology, queues: Sequence[str], longest: tuple[str, float], depths: Depths
+    url: str,
+    topology: Topology,
+    queues: Sequence[str],
+    longest: tuple[str, float],
+    depths: Depths,
+    conf: Path | None = None,
 ) -> Iterator[Finding]:
     """Look at the server.
 
@@ -42,6 +50,7 @@ def check(
         queues: the task queues' names.
         longest: the task type with the longest time limit, and that in seconds.
         depths: filled in with what the queues hold.
+        conf: its rabbitmq.conf, where that can be read.
     """
     connection: Any = None
     for parameters in connection_parameters(url):
@@ -62,7 +71,7 @@ def check(
         return
     with contextlib.suppress(pika.exceptions.AMQPError):
         yield _alarms(connection)
-    yield _consumer_timeout(longest)
+    yield _consumer_timeout(longest, conf)
     if not connection.is_open:  # an alarm has ended it
         return
     yield from _declared(connection, topology, queues, depths)
@@ -99,17 +108,25 @@ def _alarms(connection: Any) -> Finding:
     return ok(name, "none: it accepts messages")
 
 
-def _consumer_timeout(longest: tuple[str, float]) -> Finding:
+def _consumer_timeout(longest: tuple[str, float], conf: Path | None) -> Finding:
+    """RabbitMQ cuts the connection of a worker whose task takes longer than that."""
     name = "RabbitMQ consumer_timeout"
     task_type, limit_s = longest
-    detail = f"not visible over AMQP; the longest time limit is {limit_s:g} s ({task_type})"
-    if limit_s < _CONSUMER_TIMEOUT_S:
-        return ok(name, f"{detail}, below RabbitMQ's default of {_CONSUMER_TIMEOUT_S} s")
-    advice = (
-        f"see that rabbitmq.conf has consumer_timeout above {limit_s * 1000:.0f} (ms): "
-        f"by default RabbitMQ cuts the connection of a worker whose task takes {_CONSUMER_TIMEOUT_S} s"
-    )
-    return warn(name, detail, advice)
+    takes = f"a {task_type} may take {limit_s:g} s"
+    advice = f"set consumer_timeout in rabbitmq.conf above {limit_s * 1000:.0f} (ms) and restart RabbitMQ"
+    if conf is None:
+        unseen = f"not visible over AMQP, {_CONSUMER_TIMEOUT_S} s by default; {takes}"
+        if limit_s < _CONSUMER_TIMEOUT_S:
+            return ok(name, unseen)
+        return warn(name, unseen, f"{advice}; --rabbitmq-conf FILE lets me see it")
+    try:
+        lines = conf.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        return warn(name, f"{conf} cannot be read: {error}", "name RabbitMQ's own rabbitmq.conf")
+    found = [_SETTING.fullmatch(line.partition("#")[0].strip()) for line in lines]
+    timeout_s = next((int(each[1]) / 1000 for each in reversed(found) if each), float(_CONSUMER_TIMEOUT_S))
+    detail = f"{timeout_s:g} s; {takes}"
+    return ok(name, detail) if limit_s < timeout_s else fail(name, detail, advice)
 
 
 def _declared(

@@ -36,10 +36,14 @@ def _seen(task_id: str, status: str, lease: str, since: str) -> Seen:
 
 def earliest(keys: Keys, name: str) -> Call[float | None]:
     """Read the earliest time of a set sorted by time, in milliseconds."""
-    return Call(
-        lambda answer: float(answer[1]) if answer else None,
-        ["ZRANGE", f"{keys.prefix}{name}", 0, 0, "WITHSCORES"],
-    )
+
+    def decode(answer: Any) -> float | None:
+        if not answer:
+            return None
+        pair = answer[0] if isinstance(answer[0], list | tuple) else answer  # as the client likes to give it
+        return float(pair[1])
+
+    return Call(decode, ["ZRANGE", f"{keys.prefix}{name}", 0, 0, "WITHSCORES"])
 
 
 def exists(key: str) -> Call[bool]:

@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from callboard.doctor import surroundings
+from callboard.doctor.examine import examine
 from callboard.doctor.finding import Verdict, fail, secrets_of, without_secrets
 from callboard.local.ports import free_ports
+from callboard.local.rabbitmq import RabbitNode
 from tests.integration.doctor.patient import UNSEEN, Patient, command, one
 
 
@@ -41,6 +43,19 @@ def test_the_settings_may_come_from_a_file(healthy: Patient, tmp_path: Path) -> 
     assert code == 0, text
     code, text = command(healthy, "--env", str(tmp_path / "none"))
     assert (code, "--env" in text) == (2, True)
+
+
+def test_rabbitmqs_own_settings_are_seen_where_they_can_be_read(
+    healthy: Patient, own_rabbitmq: RabbitNode, tmp_path: Path
+) -> None:
+    code, text = command(healthy, "--rabbitmq-conf", str(own_rabbitmq.folder / "rabbitmq.conf"))
+    assert (code, text.splitlines()[-1].endswith("0 failed, 0 with a warning")) == (0, True)
+    conf = tmp_path / "rabbitmq.conf"
+    for setting in ("consumer_timeout = 1000", "# consumer_timeout = 90000000"):
+        conf.write_text(f"{setting}\n", encoding="utf-8")
+        found = one(examine(healthy.settings, conf), UNSEEN)
+        assert (found.verdict, "3700000" in found.advice) == (Verdict.FAIL, True)
+    assert one(examine(healthy.settings, tmp_path / "none"), UNSEEN).verdict is Verdict.WARN
 
 
 def test_what_runs_in_one_process_has_nothing_to_be_examined(healthy: Patient) -> None:
