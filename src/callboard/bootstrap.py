@@ -284,7 +284,7 @@ def service(settings: Settings) -> Service:
         store=store,
         hub=hub,
         keys=keys,
-        reconciler=Reconciler(store, keys, submitter, pressure),
+        reconciler=Reconciler(store, keys, submitter, publisher, pressure),
         bulk=Bulk(store, keys, settings.result_ttl, carry_out.wake),
         carry_out=carry_out,
         dead_letters=DeadLetters(store, keys),

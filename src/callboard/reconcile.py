@@ -1,5 +1,6 @@
 """The web processes' background work, every second: publish again what a crash left in the
-outbox, take back what clients were told was refused, show due tasks as queued, see which queues are full.
+outbox and what a RabbitMQ without its data has forgotten, take back what clients were told was refused,
+show due tasks as queued, see which queues are full.
 
 Any number of processes may do it at once: every entry is taken by one script.
 """
@@ -10,9 +11,9 @@ from typing import Final
 
 from callboard.errors import Unavailable
 from callboard.pressure import Pressure
-from callboard.store import calls
+from callboard.store import adrift, calls, pages
 from callboard.store.keys import Keys
-from callboard.submit import AsyncRunner, Submitter
+from callboard.submit import AsyncRunner, Publishing, Submitter
 
 logger = logging.getLogger(__name__)
 
@@ -20,16 +21,22 @@ PAUSE_S: Final = 1.0
 #: Age of an outbox entry at which its publisher is taken to be dead, milliseconds; above the
 #: confirm timeout, so that a slow confirm is not doubled.
 LEFT_MS: Final = 10_000
+#: Rounds between looks for running tasks that nobody runs.
+UNCLAIMED_ROUNDS: Final = 5
 
 
 class Reconciler:
     """One background task per web process."""
 
-    def __init__(self, store: AsyncRunner, keys: Keys, submitter: Submitter, pressure: Pressure) -> None:
+    def __init__(
+        self, store: AsyncRunner, keys: Keys, submitter: Submitter, publisher: Publishing, pressure: Pressure
+    ) -> None:
         self._store = store
         self._keys = keys
         self._submitter = submitter
+        self._publisher = publisher
         self._pressure = pressure
+        self._rounds = 0
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -51,12 +58,34 @@ class Reconciler:
         await self._pressure.refresh()
         await self._store.run(calls.promote_due(self._keys))
         await self._submitter.reject_leftovers()
-        taken = await self._store.run(calls.take_outbox(self._keys, LEFT_MS))
-        for task_id in taken:
-            record = await self._store.run(calls.read(self._keys, task_id))
-            if record is not None and not record.terminal:
-                logger.info("publishing task %s again: its first publish was not confirmed", task_id)
-                await self._submitter.send(record)
+        await self._find_adrift()
+        while taken := await self._store.run(adrift.take(self._keys)):
+            await self._send(taken, "RabbitMQ may have lost their messages")
+            await self._store.run(adrift.sent(self._keys, taken))
+        await self._send(
+            await self._store.run(calls.take_outbox(self._keys, LEFT_MS)),
+            "nobody has seen their messages confirmed",
+        )
+
+    async def _find_adrift(self) -> None:
+        if mark := self._publisher.unmarked():
+            logger.warning("RabbitMQ is new or has lost its data; sending every task that has not ended")
+            for index in adrift.indexes(await self._store.run(pages.known_types(self._keys))):
+                after = await self._store.run(adrift.add(self._keys, index, ""))
+                while after:
+                    after = await self._store.run(adrift.add(self._keys, index, after))
+            await mark()  # not before all are noted: should this process die, another one begins again
+        if self._rounds % UNCLAIMED_ROUNDS == 0:
+            await self._store.run(adrift.add_unclaimed(self._keys))
+        self._rounds += 1
+
+    async def _send(self, task_ids: list[str], why: str) -> None:
+        """Publish the messages of tasks that have not ended; raises Unavailable."""
+        records = await asyncio.gather(*(self._store.run(calls.read(self._keys, each)) for each in task_ids))
+        left = [record for record in records if record is not None and not record.terminal]
+        if left:
+            logger.info("sending %d tasks again, the first one is %s: %s", len(left), left[0].task_id, why)
+        await asyncio.gather(*(self._submitter.send(record) for record in left))
 
     async def close(self) -> None:
         """End the background task."""

@@ -6,7 +6,7 @@ Unavailable (503), and the task is taken back so that it does not run behind the
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Protocol, TypeVar
 
@@ -66,6 +66,9 @@ class Publishing(Protocol):
 
     def problem(self) -> str | None:
         """Return why nothing can be published now, or None."""
+
+    def unmarked(self) -> Callable[[], Awaitable[None]] | None:
+        """Return None, or, when RabbitMQ came without its data, what marks it once all is sent again."""
 
 
 @dataclass(frozen=True, slots=True)

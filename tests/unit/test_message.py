@@ -148,6 +148,10 @@ def test_the_message_of_a_later_attempt_says_how_many_are_over_and_when_it_is_du
     assert (options.attempt, options.due_ms) == (2, 5)
 
 
+def test_the_message_of_a_running_task_is_that_of_the_attempt_that_runs() -> None:
+    assert of_record(fresh_record(attempts=2, status=State.RUNNING)).options.attempt == 1
+
+
 def test_the_message_of_a_record_can_be_read_by_dramatiq() -> None:
     theirs = dramatiq.Message.decode(encode(of_record(fresh_record())))
     assert theirs.kwargs == {"text": "a"}

@@ -26,6 +26,10 @@ class EmbeddedPublisher:
         """Return None: there is no connection that could fail."""
         return None
 
+    def unmarked(self) -> None:
+        """Return None: broker and records live and die together."""
+        return
+
     def start(self) -> None:
         """Do nothing: there is nothing to connect."""
 

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import pika
@@ -66,6 +66,18 @@ class Publisher:
         exchange, routing_key = self._topology.route(queue, delay_ms)
         await self._link.publish(exchange, routing_key, body, level, message_id, self._confirm_timeout_s)
 
+    def unmarked(self) -> Callable[[], Awaitable[None]] | None:
+        """Return None, or, when RabbitMQ came without its data, what marks it once all is sent again."""
+        link, marker = self._link, self._topology.marker.name
+        if link is None or not link.unmarked:
+            return None
+
+        async def mark() -> None:
+            await link.publish("", marker, b"present", 0, marker, self._confirm_timeout_s)
+            link.unmarked = False
+
+        return mark
+
     async def close(self) -> None:
         """Close the connection; what is not confirmed by now counts as unknown."""
         if self._keeper is not None:
@@ -80,7 +92,7 @@ class Publisher:
     async def _keep_connected(self) -> None:
         told = False
         for parameters in itertools.cycle(self._parameters):
-            link = _Link(parameters, self._topology.declarations(self._queues))
+            link = _Link(parameters, self._topology.declarations(self._queues), self._topology.marker)
             try:
                 await link.open()
             except (OSError, pika.exceptions.AMQPError, TimeoutError) as error:
@@ -103,9 +115,12 @@ class Publisher:
 class _Link:
     """One connection with one channel in confirm mode, from open to closed."""
 
-    def __init__(self, parameters: pika.URLParameters, declarations: list[Declaration]) -> None:
+    def __init__(
+        self, parameters: pika.URLParameters, declarations: list[Declaration], marker: Queue
+    ) -> None:
         self._parameters = parameters
         self._declarations = declarations
+        self._marker = marker
         self._loop = asyncio.get_running_loop()
         self._connection: Any = None
         self._channel: Any = None
@@ -118,6 +133,8 @@ class _Link:
         self._sweeper: asyncio.TimerHandle | None = None
         self.closed = asyncio.Event()
         self.blocked: str | None = None
+        #: The marker's message is not there: RabbitMQ is new, or has lost its data.
+        self.unmarked = False
         self.why = "the connection was closed"
 
     async def open(self) -> None:
@@ -164,7 +181,9 @@ class _Link:
                     self._channel.exchange_bind(destination, source, key, callback=ok)
                 case Binding(source, destination, key):
                     self._channel.queue_bind(destination, source, key, callback=ok)
-            await done
+            frame = await done
+            if each == self._marker:
+                self.unmarked = frame.method.message_count == 0
         confirmed: asyncio.Future[Any] = self._loop.create_future()
         self._channel.confirm_delivery(self._on_confirm, callback=lambda frame: _settle(confirmed, frame))
         await confirmed

@@ -74,10 +74,18 @@ class Topology:
     def _landing(self) -> str:
         return self._name("delay.landing")
 
+    @property
+    def marker(self) -> Queue:
+        """Return the queue whose one message says that this RabbitMQ still has its data."""
+        arguments: dict[str, Any] = {"x-max-length": 1}
+        if self.queue_type == "quorum":
+            arguments["x-queue-type"] = "quorum"
+        return Queue(self._name("epoch.marker"), arguments)
+
     def declarations(self, queues: Iterable[str]) -> list[Declaration]:
         """Return everything to declare for these task queues, in an order that works."""
         names = list(queues)
-        return [*self._ladder(), *(each for name in names for each in self._family(name))]
+        return [self.marker, *self._ladder(), *(each for name in names for each in self._family(name))]
 
     def _family(self, queue: str) -> list[Declaration]:
         arguments: dict[str, Any] = {

@@ -160,7 +160,7 @@ class Ending:
 
 
 def conclude(keys: Keys, ending: Ending, result_ttl_s: int) -> Call[str]:
-    """Record the end of a run; answers recorded, repeated or stale (another run took over)."""
+    """Record the end of a run; answers recorded, repeated, stale (another took over) or absent."""
     fraction, stage = ending.progress or ("", "")
     return Call(
         text,

@@ -12,6 +12,7 @@ build the same names from the prefix (prelude.lua); a test compares the two.
 | `tags` | sorted set | the tags that have indexes | trimmed |
 | `due` | sorted set | scheduled and retrying ids by due time (ms) | until due |
 | `outbox` | sorted set | ids whose message is not confirmed yet, by time (ms) | until confirmed |
+| `adrift` | sorted set | ids whose message may be lost, by when to look at them (ms) | until sent |
 | `idem:{key}` | hash | first answer to an Idempotency-Key | 24 h |
 | `worker:{id}` | hash | a worker's heartbeat | 15 s |
 | `workers` | sorted set | worker ids by last heartbeat (ms) | trimmed |
@@ -60,6 +61,11 @@ class Keys:
     def outbox(self) -> str:
         """Return the key of the outbox."""
         return f"{self.prefix}outbox"
+
+    @property
+    def adrift(self) -> str:
+        """Return the key of the tasks whose message may be lost."""
+        return f"{self.prefix}adrift"
 
     def idempotency(self, key: str) -> str:
         """Return the key of an Idempotency-Key's first answer."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from callboard.tasks.record import TaskRecord
-from callboard.tasks.states import Priority
+from callboard.tasks.states import Priority, State
 
 
 class Options(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -44,7 +44,7 @@ class Envelope(msgspec.Struct, kw_only=True):
 
 
 def of_record(record: TaskRecord, due_ms: int | None = None) -> Envelope:
-    """Return the message that runs a task next."""
+    """Return the message that runs a task next; a running one's is that of the attempt that runs."""
     return Envelope(
         queue_name=record.queue,
         actor_name=record.task_type,
@@ -53,7 +53,7 @@ def of_record(record: TaskRecord, due_ms: int | None = None) -> Envelope:
             broker_priority=record.priority.level,
             max_retries=record.max_retries,
             time_limit=record.time_limit_ms,
-            attempt=record.attempts,
+            attempt=record.attempts - (record.status is State.RUNNING),
             due_ms=due_ms,
             tags=record.tags,
         ),

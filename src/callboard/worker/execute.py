@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from inspect import iscoroutinefunction
 from typing import Any, Final
 
@@ -25,13 +25,14 @@ from callboard.errors import ValidationFailed
 from callboard.store import calls
 from callboard.store.keys import Keys
 from callboard.tasks.ids import new_task_id
-from callboard.tasks.message import Envelope, Options, options_of
+from callboard.tasks.message import options_of
 from callboard.tasks.params import convert
 from callboard.tasks.registry import TaskType
 from callboard.tasks.run import Resources, Run, use_run
 from callboard.tasks.states import State
 from callboard.tasks.times import now_ms
 from callboard.worker import outcome
+from callboard.worker.delivery import Delivery
 from callboard.worker.insist import Abandoned, Ended, Insist
 from callboard.worker.interrupt import Guard, ThreadCancelled
 from callboard.worker.outcome import Outcome
@@ -75,11 +76,11 @@ class Executor:
         `abandoned` when it must not be acked.
         """
         try:
-            options = options_of(message.options)
-            claim = self._claim(task_type, message, options, parameters)
+            delivery = Delivery(task_type, message, options_of(message.options), parameters)
+            claim = self._claim(delivery)
             if claim.kind == "run":
-                return self._run(task_type, message, options, parameters, claim)
-            self._decline(claim, message)
+                return self._run(delivery, claim)
+            self._decline(delivery, claim)
         except Abandoned:
             message.abandoned = True  # type: ignore[attr-defined]
         except Ended:
@@ -95,62 +96,42 @@ class Executor:
         except BrokerConnectionError:
             message.abandoned = True  # type: ignore[attr-defined]
 
-    def _claim(
-        self, task_type: TaskType, message: MessageProxy, options: Options, parameters: dict[str, Any]
-    ) -> calls.Claim:
-        task_id = message.message_id
+    def _claim(self, delivery: Delivery) -> calls.Claim:
+        task_id, options = delivery.task_id, delivery.options
         token = f"{self.worker}/{next(_CLAIMS)}"
         claim = calls.claim(self.keys, task_id, self.worker, options.attempt, options.due_ms, token)
         found = self.insist.on(lambda: self.store.run(claim), "claim", task_id)
         if found.kind != "absent":
             return found
-        limit_ms, retries = options.time_limit, options.max_retries
         rebuild = calls.claim_rebuilding(
-            self.keys,
-            Envelope(
-                queue_name=message.queue_name,
-                actor_name=message.actor_name,
-                kwargs=msgspec.Raw(msgspec.json.encode(parameters)),
-                options=options,
-                message_id=task_id,
-                message_timestamp=message.message_timestamp,
-            ),
-            self.worker,
-            task_type.max_retries if retries is None else retries,
-            int(task_type.time_limit_s * 1000) if limit_ms is None else limit_ms,
-            token,
-        )
+            self.keys, delivery.envelope(), self.worker, delivery.max_retries,
+            int(delivery.limit_s * 1000), token,
+        )  # fmt: skip
         return self.insist.on(lambda: self.store.run(rebuild), "claim", task_id)
 
-    def _decline(self, claim: calls.Claim, message: MessageProxy) -> None:
+    def _decline(self, delivery: Delivery, claim: calls.Claim) -> None:
+        message = delivery.message
         if claim.kind == "poison":
             error = {"type": "WorkerLost", "message": f"worker lost {claim.why} times", "traceback": None}
             failed = Outcome(state=State.FAILED, error=msgspec.json.encode(error))
-            self._record(claim, message, failed, None)
+            self._record(delivery, claim, failed, None)
         elif claim.kind == "cancelled":
-            self._record(claim, message, Outcome(state=State.CANCELLED), None)
+            self._record(delivery, claim, Outcome(state=State.CANCELLED), None)
         elif claim.kind in ("busy", "early"):
             # Another worker may still be alive with it, or RabbitMQ was early: look again later.
             again = message._message.copy()
             wait_ms = claim.wait_ms + 100
-            self.insist.on(lambda: self.outlet.enqueue(again, delay=wait_ms), "defer", message.message_id)
+            self.insist.on(lambda: self.outlet.enqueue(again, delay=wait_ms), "defer", delivery.task_id)
         else:
-            logger.info("skipping task %s: %s", message.message_id, claim.why)
+            logger.info("skipping task %s: %s", delivery.task_id, claim.why)
 
-    def _run(
-        self,
-        task_type: TaskType,
-        message: MessageProxy,
-        options: Options,
-        parameters: dict[str, Any],
-        claim: calls.Claim,
-    ) -> Any:
-        limit_s = task_type.time_limit_s if options.time_limit is None else options.time_limit / 1000
-        guard = Guard(limit_s)
+    def _run(self, delivery: Delivery, claim: calls.Claim) -> Any:
+        task_type, message, task_id = delivery.task_type, delivery.message, delivery.task_id
+        guard = Guard(delivery.limit_s)
         reporter = RunReporter(
             self.store,
             self.keys,
-            message.message_id,
+            task_id,
             claim.run,
             self.flusher,
             on_cancel=lambda: guard.interrupt(ThreadCancelled),
@@ -162,13 +143,13 @@ class Executor:
             ended = outcome.of_error(
                 guard.interrupted[0](HUNG), task_type, claim.attempt, claim.attempt_limit, self.rng
             )
-            self._record(claim, message, ended, reporter)
+            self._record(delivery, claim, ended, reporter)
             self.running.leave(active, failed=True)
             self.give_up_thread(thread, message)
 
-        active = ActiveRun(message.message_id, claim.run, guard, end_without_it)
+        active = ActiveRun(task_id, claim.run, guard, end_without_it)
         run = Run(
-            task_id=message.message_id,
+            task_id=task_id,
             task_type=task_type.name,
             attempt=claim.attempt,
             resources=self.resources,
@@ -179,7 +160,7 @@ class Executor:
         result: Any = None
         try:
             try:
-                result = guard.run(lambda: _call(task_type, parameters, run))
+                result = guard.run(lambda: _call(task_type, delivery.parameters, run))
                 ended = outcome.of_result(result, self.result_limit)
             except BaseException as error:  # noqa: BLE001 - whatever a task raises is an outcome
                 cause = guard.cause(error)
@@ -187,7 +168,7 @@ class Executor:
                 _log_failure(cause, ended, message, claim)
             if not active.take_end():  # it was hung, and has been ended without us
                 raise Ended
-            self._record(claim, message, ended, reporter)
+            self._record(delivery, claim, ended, reporter)
         finally:
             self.flusher.forget(reporter)
             self.running.leave(active, failed=ended is None or ended.state is State.FAILED)
@@ -196,14 +177,10 @@ class Executor:
         return result
 
     def _record(
-        self,
-        claim: calls.Claim,
-        message: MessageProxy,
-        ended: Outcome,
-        reporter: RunReporter | None,
+        self, delivery: Delivery, claim: calls.Claim, ended: Outcome, reporter: RunReporter | None
     ) -> None:
         """Send what has to be sent, then write the end; both insist, and both come before the ack."""
-        task_id = message.message_id
+        message, task_id = delivery.message, delivery.task_id
         due_ms: int | None = None
         if ended.state is State.RETRYING:
             due_ms = now_ms() + ended.delay_ms
@@ -226,10 +203,16 @@ class Executor:
             progress=reporter.take_progress() if reporter else None,
             free=ended.free,
         )
-        write = calls.conclude(self.keys, ending, self.result_ttl_s)
-        answer = self.insist.on(lambda: self.store.run(write), "record", task_id)
+        answer = self._conclude(ending)
+        if answer == "absent":
+            logger.warning("the record of task %s is gone: it is made anew from the message", task_id)
+            answer = self._conclude(replace(ending, run=self._claim(delivery).run))
         if answer == "stale":
             logger.warning("task %s was taken over by another worker; this run is not recorded", task_id)
+
+    def _conclude(self, ending: calls.Ending) -> str:
+        write = calls.conclude(self.keys, ending, self.result_ttl_s)
+        return self.insist.on(lambda: self.store.run(write), "record", ending.task_id)
 
 
 def _call(task_type: TaskType, parameters: dict[str, Any], run: Run) -> Any:

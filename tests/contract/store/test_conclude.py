@@ -145,7 +145,7 @@ async def test_a_task_that_never_ran_cannot_be_ended_by_a_run(bench: Bench, stat
 
 async def test_a_task_that_is_not_there_cannot_be_ended(bench: Bench) -> None:
     task = record()
-    assert await bench.conclude(task, 1, State.SUCCEEDED) == "stale"
+    assert await bench.conclude(task, 1, State.SUCCEEDED) == "absent"
     assert bench.names() == set()
 
 

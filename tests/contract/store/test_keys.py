@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from callboard.store import calls, keys, operations
+from callboard.store import adrift, calls, keys, operations
 from callboard.tasks.states import State
 from tests.contract.store.bench import ERROR, FAR_MS, TTL_S, Bench, Watcher
 from tests.contract.store.test_operations import begin
@@ -63,6 +63,7 @@ async def everything(bench: Bench) -> None:
     unclaimed = await bench.create()
     await bench.run(calls.fail_unclaimed(bench.keys, unclaimed.task_id, ERROR, TTL_S))
     await bench.run(calls.requeue(bench.keys, unclaimed.task_id))
+    await bench.run(adrift.add(bench.keys, "idx:reverse_text:normal:queued", ""))
     await bench.run(calls.take_tick(bench.keys, "trim", 29_000_000))
     for _ in range(2):
         await begin(bench, [task], [unclaimed])
@@ -124,7 +125,8 @@ def test_python_and_lua_agree_on_the_names() -> None:
     names = keys.keys_for("n")
     made = [
         names.task(UUID), names.log(UUID), names.updates(UUID), names.all_updates, names.outbox,
-        names.idempotency("k"), names.worker("host:1"), names.tick("trim", 1), names.operation(UUID),
+        names.adrift, names.idempotency("k"), names.worker("host:1"), names.tick("trim", 1),
+        names.operation(UUID),
     ]  # fmt: skip
     plain = [name.replace(UUID, "0199d2a0-0000-7000-8000-000000000000") for name in made]
     for name in plain:

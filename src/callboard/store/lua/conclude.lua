@@ -1,11 +1,13 @@
 -- End a run: succeeded, failed, cancelled, or retrying (runs again at a due time).
--- Refused as 'stale' when another run has taken over, 'repeated' when this one was recorded before.
+-- Refused as 'stale' when another run has taken over, 'repeated' when this one was recorded before,
+-- 'absent' when Redis was lost and has no record.
 -- ARGV: 2 id, 3 run, 4 outcome, 5 result JSON or '', 6 error JSON or '', 7 due time or '',
 --       8 RESULT_TTL in seconds, 9 last progress or '', 10 last stage, 11 '1' if the attempt is free
 local id, run, outcome = ARGV[2], ARGV[3], ARGV[4]
 local key = task_key(id)
 local known = redis.call('HMGET', key, 'status', 'run', 'attempts', 'task_type', 'priority',
   'started_at', 'created_at', 'eta', 'worker', 'progress', 'stage', 'concluded', 'cancel_requested')
+if not known[1] then return 'absent' end
 if known[12] == run then return 'repeated' end
 if known[2] ~= run or known[1] ~= 'running' then return 'stale' end
 local task_type, attempts = known[4], known[3]
@@ -15,7 +17,7 @@ if outcome == 'succeeded' then progress = '1' end
 -- Asked to stop, it failed by itself before it heard of it: it is not tried again.
 if outcome == 'retrying' and known[13] then outcome = 'cancelled' end
 redis.call('HSET', key, 'status', outcome, 'progress', progress, 'stage', stage, 'concluded', run)
-redis.call('HDEL', key, 'lease_ms', 'starts', 'claim', 'cancel_requested')
+redis.call('HDEL', key, 'lease_ms', 'starts', 'claim', 'unclaimed_ms', 'cancel_requested')
 move(id, task_type, known[5], 'running', outcome)
 if outcome == 'retrying' then
   local line = '{"attempt":' .. attempts .. ',"status":"retrying","started_at":' .. known[6] .. ',"finished_at":'
