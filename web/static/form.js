@@ -78,6 +78,9 @@ function build() {
   const fileId = parameters.find((each) => each.name === "file_id");
   if (fileId) byId("parameters").prepend(uploader((id) => useFile(fileId, id)));
   clear();
+  if (!before) return;
+  byId("options").open = before.task.tags.length > 0 || [1, 2].some((at) => envelope[at].input().value !== "") || before.task.priority !== defaults.priority;
+  byId("said").textContent = `Filled in from task …${before.task.task_id.slice(-12)}`;
 }
 
 function startOf(name, task, defaults) {

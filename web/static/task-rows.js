@@ -38,6 +38,7 @@ export function draw(tasks) {
     change(row, task);
     setText(row.attempts, String(task.attempts));
     setText(row.why, task.error ? visible(`${task.error.type}: ${task.error.message}`.slice(0, BRIEF)) : "");
+    row.why.title = row.why.textContent;
     if (body.children[at] !== row.element) body.insertBefore(row.element, body.children[at] || null);
   });
 }
@@ -46,6 +47,7 @@ export function draw(tasks) {
 export function change(row, { status, progress: fraction, stage, version }) {
   if (version < row.version) return;
   Object.assign(row, { status, version });
+  row.element.dataset.status = status;
   setBadge(row.badge, status);
   setProgress(row.bar, fraction);
   row.bar.title = visible(stage || "");
