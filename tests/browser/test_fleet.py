@@ -143,9 +143,7 @@ async def test_hostile_names_are_only_text(page: Page) -> None:
         await expect(page.locator(MADE)).to_have_count(0)
 
 
-@pytest.mark.parametrize("width", [320, 390])
-async def test_nothing_sticks_out_of_a_narrow_page(page: Page, board: Board, width: int) -> None:
-    await page.set_viewport_size({"width": width, "height": 800})
+async def test_nothing_sticks_out_of_a_narrow_page(page: Page, board: Board) -> None:
     wide = "W" * 60
     task = board.run(
         "flaky", {"fail_times": 1, "message": "word" * 100}, max_retries=0, tags=[wide, "x" * 60]
@@ -160,8 +158,10 @@ async def test_nothing_sticks_out_of_a_narrow_page(page: Page, board: Board, wid
         await expect(page.locator("#theme")).to_be_visible()
         if task["task_id"] in address:
             await expect(page.locator(".json, .card .alert").first).to_be_visible()
-        assert await page.evaluate("document.documentElement.scrollWidth") <= width, address
-    await page.goto(f"/tasks?tag={wide}")
-    await page.locator("#all").click()
-    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        if address.endswith(wide):
+            await page.locator("#all").click()
+            await expect(page.get_by_role("region", name="Selected tasks")).to_be_visible()
+        for width in (390, 320):
+            await page.set_viewport_size({"width": width, "height": 800})
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width, address
     board.client.delete(task["links"]["self"])

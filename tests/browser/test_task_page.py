@@ -45,7 +45,7 @@ def task(page: Page) -> TaskPage:
 async def test_a_long_task_is_seen_at_every_quarter_also_from_a_second_tab(
     task: TaskPage, context: BrowserContext, board: Board
 ) -> None:
-    made = board.submit("long_running", {"duration": 3.6})
+    made = board.submit("long_running", {"duration": 2.7})
     await task.open(made["task_id"])
     other = TaskPage(await context.new_page())
     for percent, name in zip(
@@ -178,7 +178,7 @@ async def test_numbers_stay_digit_by_digit(task: TaskPage, context: BrowserConte
 
 async def test_the_log_follows_unless_somebody_scrolled_up(task: TaskPage, board: Board) -> None:
     stages = [f"stage number {n} {'and so on ' * 8}" for n in range(20)]
-    made = board.submit("long_running", {"duration": 3, "stages": stages})
+    made = board.submit("long_running", {"duration": 2, "stages": stages})
     await task.page.set_viewport_size({"width": 390, "height": 700})
     await task.open(made["task_id"])
     log = task.page.locator("#log")
