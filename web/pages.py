@@ -21,7 +21,7 @@ NEWEST: Final = 15
 
 def trouble(error: Unavailable) -> str:
     """Return what a page says when it cannot be filled."""
-    return f"Callboard is not ready: {error}. Trying again…"
+    return f"Callboard is not ready: {str(error).rstrip('.')}. Trying again…"
 
 
 class Home:

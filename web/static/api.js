@@ -63,7 +63,7 @@ export async function request(path, options = {}) {
   }
   const problem = new Problem(response.status, parsed(text));
   if (path === "/readyz") problem.message = reasons(problem.body) || problem.message;
-  connection.tell(response.status === 503 ? `Callboard is not ready: ${problem.message}. Trying again…` : "");
+  connection.tell(response.status === 503 ? `Callboard is not ready: ${problem.message.replace(/\.$/, "")}. Trying again…` : "");
   throw problem;
 }
 

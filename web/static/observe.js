@@ -27,7 +27,7 @@ class Card {
 
   constructor(id) {
     this.id = id;
-    this.title = el("a", { href: `/tasks/${id}`, textContent: "…" });
+    this.title = el("a", { href: `/tasks/${id}`, textContent: "Task" });
     this.state = badge("queued");
     this.state.hidden = true;
     this.bar = progress(0);

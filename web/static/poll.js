@@ -16,6 +16,7 @@ export function poll(read, everyMs) {
     try {
       await read();
       failures = 0;
+      document.getElementById("waiting")?.remove();
     } catch {
       failures += 1;
     }

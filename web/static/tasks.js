@@ -58,6 +58,7 @@ async function load() {
     waiting.clear();
     draw(found.tasks);
     selection.show();
+    byId("waiting")?.remove();
     showAround("");
   } catch (problem) {
     if (problem.name === "AbortError") return;
