@@ -10,6 +10,7 @@ from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
 from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.asgi.websocket import WebSocketProtocol
 
 _KEY: Final = "callboard.protocol"
 #: Seconds of silence on a connection until its peer is probed, between probes, and probes without an answer.
@@ -36,6 +37,9 @@ class Connection:
         """Have `lost` called when the client is gone; one that vanished is found by probes."""
         if self._protocol is not None:
             self._protocol.callboard_lost = lost
+            receiver = self._protocol._body_receiver
+            if receiver is not None and receiver._complete and not receiver._chunks:
+                receiver._chunks = ()  # an empty deque takes 760 bytes, and there is no more to come
             _probe(self._protocol.transport.get_extra_info("socket"))
 
     def unwatch(self) -> None:
@@ -97,6 +101,15 @@ def install() -> None:
 
         return built
 
+    send_frame = WebSocketProtocol._send_frame
+
+    async def sent_while_open(self: WebSocketProtocol, opcode: int, payload: bytes | str) -> None:
+        if (
+            not self.transport.is_closing()
+        ):  # else uvloop raises, and a client that left were a bug's traceback
+            await send_frame(self, opcode, payload)
+
+    WebSocketProtocol._send_frame = sent_while_open
     ASGIProtocol.callboard_lost = None
     ASGIProtocol.connection_made = connection_made
     ASGIProtocol.connection_lost = connection_lost

@@ -26,6 +26,8 @@ Response = falcon.asgi.Response
 
 #: Milliseconds a browser waits before it connects again.
 RECONNECT_MS: Final = 2_000
+#: Seconds a dashboard's stream may take to begin.
+SUBSCRIBED_S: Final = 2.0
 #: Seconds between two updates of one task, for dashboards.
 COALESCE_S: Final = 0.1
 
@@ -136,16 +138,17 @@ class AllEvents:
             self._board.hub.watch_all(Latest(wanted)) as feed,
             self._streams.opened(req, feed) as stream,
         ):
-            yield _BEGIN
             try:
-                await feed.subscribed()
+                async with asyncio.timeout(SUBSCRIBED_S):
+                    await feed.subscribed()
+                yield _BEGIN  # with the headers: who reads the lists now misses nothing in between
                 not_before = 0.0
                 while True:
                     changed = await feed.changes(not_before)
                     not_before = now() + COALESCE_S
                     stream.sent()
                     yield b"".join(map(_dashboard_frame, changed)) if changed else _HEARTBEAT
-            except (FeedEnded, LookAgain):
+            except (FeedEnded, LookAgain, TimeoutError):
                 return  # such a stream cannot resume: the client connects again and reads the lists anew
 
     def _wanted(self, wanted: Filter) -> Callable[[Event], bool]:

@@ -68,11 +68,10 @@ class Board:
 
         `feed` is what `hub.watch(task_id)` gave.
         """
+        return follow(self._replay, feed, task_id, after)
 
-        async def read(task_id: str, after: int) -> Replay:
-            return await self.store.run(replay(self.keys, task_id, after))
-
-        return follow(read, feed, task_id, after)
+    async def _replay(self, task_id: str, after: int) -> Replay:
+        return await self.store.run(replay(self.keys, task_id, after))
 
     async def page(self, wanted: pages.Filter, limit: int, cursor: str | None) -> pages.Page:
         """Return one page of tasks, newest first; raises ValidationFailed for a bad cursor."""

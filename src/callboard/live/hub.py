@@ -7,9 +7,7 @@ connection to Redis breaks, every feed is told to look again once it is back.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 from redis.asyncio import Redis
@@ -30,6 +28,24 @@ SILENCE_S: Final = 15.0
 ANSWER_S: Final = 5.0
 #: Messages handed out until the readers get their turn; below BEHIND_MOST of feed.py.
 BURST: Final = 64
+
+
+class Watch(Generic[AnyFeed]):
+    """Gives a feed what comes on a channel, inside a with-block."""
+
+    __slots__ = ("_channel", "_feed", "_hub")
+
+    def __init__(self, hub: "Hub", channel: str, feed: AnyFeed) -> None:
+        self._hub = hub
+        self._channel = channel
+        self._feed = feed
+
+    def __enter__(self) -> AnyFeed:
+        self._hub.add(self._channel, self._feed)
+        return self._feed
+
+    def __exit__(self, *_: object) -> None:
+        self._hub.remove(self._channel, self._feed)
 
 
 class Hub:
@@ -59,17 +75,17 @@ class Hub:
         """Return how many feeds are open."""
         return sum(len(feeds) for feeds in self._feeds.values())
 
-    def watch(self, task_id: str) -> contextlib.AbstractContextManager[Feed]:
-        """Watch a task inside the block."""
+    def watch(self, task_id: str) -> "Watch[Feed]":
+        """Watch a task inside a with-block."""
         # The names of store/keys.py; the conformance tests of the store publish to them.
-        return self._watch(f"{self._prefix}task:{task_id}:updates", Feed())
+        return Watch(self, f"{self._prefix}task:{task_id}:updates", Feed())
 
-    def watch_all(self, feed: AnyFeed) -> contextlib.AbstractContextManager[AnyFeed]:
-        """Give a feed the changes of all tasks inside the block."""
-        return self._watch(f"{self._prefix}task_updates", feed)
+    def watch_all(self, feed: AnyFeed) -> "Watch[AnyFeed]":
+        """Give a feed the changes of all tasks inside a with-block."""
+        return Watch(self, f"{self._prefix}task_updates", feed)
 
-    @contextmanager
-    def _watch(self, channel: str, feed: AnyFeed) -> Iterator[AnyFeed]:
+    def add(self, channel: str, feed: Feed) -> None:
+        """Begin to give a feed what comes on a channel."""
         if self._closing:
             feed.end("closing")
         feeds = self._feeds.setdefault(channel, set())
@@ -78,13 +94,14 @@ class Hub:
             feed.tell_subscribed()
         elif len(feeds) == 1:
             self._change(channel)
-        try:
-            yield feed
-        finally:
-            feeds.discard(feed)
-            if not feeds and self._feeds.get(channel) is feeds:
-                del self._feeds[channel]
-                self._change(channel)
+
+    def remove(self, channel: str, feed: Feed) -> None:
+        """Cease to give a feed what comes on a channel."""
+        feeds = self._feeds[channel]
+        feeds.discard(feed)
+        if not feeds:
+            del self._feeds[channel]
+            self._change(channel)
 
     def end_all(self) -> None:
         """End every feed: the process is about to stop, clients resume at another one."""

@@ -90,7 +90,7 @@ def started(command: str, folder: Path, port: int, **settings: object) -> Iterat
         log = process.log.read_text(encoding="utf-8", errors="replace")
         log = re.sub(r"--- Logging error ---.*?\nArguments: ", "", log, flags=re.DOTALL)  # the tasks' own
         bugs = [line for line in log.splitlines() if "Traceback" in line or "ERROR" in line]
-        assert bugs == [], log[-3000:]
+        assert bugs == [], log[log.index(bugs[0]) :][:3000]
 
 
 @contextmanager
