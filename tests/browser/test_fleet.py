@@ -2,14 +2,18 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Page, Route, expect
 
+from callboard.local.ports import free_ports
 from tests.browser.home import PATIENCE_MS
 from tests.browser.test_problems import HOSTILE, SHOWN
+from tests.browser.test_task_page import UNKNOWN
+from tests.integration.api import serving
 from tests.integration.api.serving import Board
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -165,3 +169,17 @@ async def test_nothing_sticks_out_of_a_narrow_page(page: Page, board: Board) -> 
             await page.set_viewport_size({"width": width, "height": 800})
             assert await page.evaluate("document.documentElement.scrollWidth") <= width, address
     board.client.delete(task["links"]["self"])
+
+
+async def test_every_page_waits_while_redis_is_away(page: Page, tmp_path: Path) -> None:
+    broker, redis = free_ports(2)  # nobody listens there
+    away = serving.unready(tmp_path, f"amqp://127.0.0.1:{broker}/", f"redis://127.0.0.1:{redis}/0")
+    with away as board:
+        for address in ("/tasks", f"/tasks/{UNKNOWN}", "/failed", "/queues", "/workers"):
+            answer = await page.goto(board.url + address)
+            assert answer is not None
+            assert answer.status == (503 if UNKNOWN in address else 200)
+            await expect(page.locator("#trouble")).to_contain_text("Callboard is not ready")
+            await expect(page.locator("#waiting, #later")).to_be_visible()
+        await page.goto(f"{board.url}/observe?id={UNKNOWN}")
+        await expect(page.locator("article.card")).to_contain_text("Disconnected… Reconnecting…")
