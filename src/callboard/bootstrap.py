@@ -39,6 +39,7 @@ from callboard.store.sync import SyncStore
 from callboard.submit import Submitter
 from callboard.tasks.registry import Registry, TaskType, load
 from callboard.tasks.run import Resources
+from callboard.worker.apart import Apart
 from callboard.worker.cancel import CancelListener
 from callboard.worker.execute import Executor, make_actor
 from callboard.worker.heartbeat import Heartbeat
@@ -92,6 +93,11 @@ def files(settings: Settings) -> Files:
         raise SettingsError(f"CALLBOARD_FILES_URL: {error}") from error
 
 
+def resources(settings: Settings) -> Resources:
+    """Return what tasks may use of the installation."""
+    return Resources(smtp_url=settings.smtp_url, mail_from=settings.mail_from, files=files(settings))
+
+
 def connect(settings: Settings | None = None) -> Registry:
     """Bind the task types of this installation to its broker, so that `reverse_text.send(…)` works.
 
@@ -129,11 +135,12 @@ def worker(settings: Settings, queues: list[str] | None = None, made: Parts | No
         outlet=made.broker,
         keys=made.keys,
         worker=name,
-        resources=Resources(smtp_url=settings.smtp_url, mail_from=settings.mail_from, files=files(settings)),
+        resources=resources(settings),
         running=running,
         flusher=flusher,
         insist=insist,
         give_up_thread=loop.give_up,
+        apart=None if settings.embedded else Apart(settings),
         result_ttl_s=settings.result_ttl,
         result_limit=settings.result_limit,
     )

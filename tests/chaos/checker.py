@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from callboard.store.calls import LEASE_MS, STARTS_ALLOWED
+from callboard.store.calls import LEASE_MS, STARTS_TOGETHER
 from callboard.tasks.states import TERMINAL, TRANSITIONS, State
 from tests.chaos import runs
 from tests.chaos.ledger import Again, Asked, Cancel, Death, Entry, Fault, Seen, Step, of
@@ -207,7 +207,7 @@ def _poison(accepted: dict[str, Asked], by_task: dict[str, list[Run]]) -> list[s
     return [
         f"{task_id} was started {len(by_task[task_id])} times"
         for task_id, each in accepted.items()
-        if each.kind == "poison" and len(by_task.get(task_id, [])) > STARTS_ALLOWED
+        if each.kind == "poison" and len(by_task.get(task_id, [])) > STARTS_TOGETHER + 1
     ]
 
 

@@ -25,10 +25,11 @@ TOMBSTONE_TTL_S: Final = 7 * 86_400
 LEASE_MS: Final = 6_000
 #: Seconds after its last heartbeat until a worker is no longer listed.
 WORKER_TTL_S: Final = 15
-#: Starts of one attempt that may end with the worker's death.
-STARTS_ALLOWED: Final = 3
-#: Milliseconds after a lease's end from which nobody is about to record the end of its run any more.
-GIVEN_UP_MS: Final = 60_000
+#: Starts of one attempt that may end with the worker's death …
+STARTS_ALLOWED: Final = 10
+#: … and how many of them beside other tasks; the others in a process of their own (worker/apart.py).
+STARTS_TOGETHER: Final = 2
+GIVEN_UP_MS: Final = 60_000  # after a lease's end: nobody is about to record the end of its run any more
 #: Seconds it is remembered that somebody did a minute's work.
 TICK_TTL_S: Final = 3_600
 #: Log lines kept per task.
@@ -97,8 +98,8 @@ class Claim:
     attempt_limit: int = 1
     wait_ms: int = 0
     why: str = ""
-    #: No further start is allowed: if its process dies now, the task is taken to be the cause.
-    last_start: bool = False
+    #: It has lost workers: this time it runs in a process of its own.
+    apart: bool = False
 
 
 def claim(
@@ -138,8 +139,8 @@ def _claim(answer: Any) -> Claim:
     if kind in ("busy", "early"):
         return Claim(kind, wait_ms=numbers[0])
     if kind == "run":
-        last = numbers[3] >= STARTS_ALLOWED
-        return Claim(kind, numbers[0], numbers[1], attempt_limit=numbers[2], last_start=last)
+        run, attempt, limit, starts, *_ = numbers
+        return Claim(kind, run, attempt, limit, apart=starts > STARTS_TOGETHER)
     return Claim(kind, numbers[0], numbers[1], why=str(numbers[2]) if kind == "poison" else "")
 
 

@@ -32,6 +32,7 @@ from callboard.tasks.run import Resources, Run, use_run
 from callboard.tasks.states import State
 from callboard.tasks.times import now_ms
 from callboard.worker import outcome
+from callboard.worker.apart import Apart, Job
 from callboard.worker.delivery import Delivery
 from callboard.worker.insist import Abandoned, Ended, Insist
 from callboard.worker.interrupt import Guard, ThreadCancelled
@@ -65,6 +66,8 @@ class Executor:
     insist: Insist
     #: Acks the message of a hung task and replaces its thread.
     give_up_thread: Callable[[threading.Thread, MessageProxy], None]
+    #: Makes a process for a task that has lost workers; None in embedded mode.
+    apart: Apart | None
     result_ttl_s: int
     result_limit: int
     rng: random.Random = field(default_factory=random.Random)
@@ -160,8 +163,11 @@ class Executor:
         result: Any = None
         try:
             try:
-                result = guard.run(lambda: _call(task_type, delivery.parameters, run))
-                ended = outcome.of_result(result, self.result_limit)
+                result = guard.run(lambda: self._perform(delivery, claim, run))
+                if isinstance(result, Outcome):
+                    ended, result = result, msgspec.json.decode(result.result or b"null")
+                else:
+                    ended = outcome.of_result(result, self.result_limit)
             except BaseException as error:  # noqa: BLE001 - whatever a task raises is an outcome
                 cause = guard.cause(error)
                 ended = outcome.of_error(cause, task_type, claim.attempt, claim.attempt_limit, self.rng)
@@ -175,6 +181,19 @@ class Executor:
         if ended.state is not State.SUCCEEDED:
             raise Ended
         return result
+
+    def _perform(self, delivery: Delivery, claim: calls.Claim, run: Run) -> Any:
+        """Call the task's function, here or in a process of its own; that one's answer is an Outcome."""
+        if claim.apart and self.apart is not None:
+            job = Job(
+                task_type=delivery.task_type.name, task_id=delivery.task_id, run=claim.run,
+                attempt=claim.attempt, attempt_limit=claim.attempt_limit, parameters=delivery.parameters,
+            )  # fmt: skip
+            logger.warning("task %s has lost its worker before; it runs apart now", delivery.task_id)
+            if (ended := self.apart.run(job)) is not None:
+                return ended
+            logger.error("no process could be made for task %s; it runs here", delivery.task_id)
+        return _call(delivery.task_type, delivery.parameters, run)
 
     def _record(
         self, delivery: Delivery, claim: calls.Claim, ended: Outcome, reporter: RunReporter | None

@@ -130,7 +130,7 @@ async def test_the_next_attempt_runs_when_nobody_will_record_the_end_of_this_one
     task, _ = await bench.running()
     bench.lapse(task, bench.now_ms() - calls.GIVEN_UP_MS)
     claim = await bench.claim(task, 1)
-    assert (claim.kind, claim.attempt, claim.last_start) == ("run", 2, False)
+    assert (claim.kind, claim.attempt, claim.apart) == ("run", 2, False)
     assert [entry["status"] for entry in await bench.history(task)] == ["lost"]
 
 
@@ -151,13 +151,13 @@ async def test_a_repeated_claim_of_poison_is_poison_again(bench: Bench) -> None:
     assert bench.raw(task) == before
 
 
-async def test_the_last_start_that_is_allowed_is_known_as_such(bench: Bench) -> None:
+async def test_a_task_that_has_lost_two_workers_runs_apart_from_others(bench: Bench) -> None:
     task, _ = await bench.running()
     found = []
-    for _ in range(calls.STARTS_ALLOWED - 1):
+    for _ in range(3):
         bench.lapse(task)
-        found.append((await bench.claim(task)).last_start)
-    assert found == [False] * (calls.STARTS_ALLOWED - 2) + [True]
+        found.append((await bench.claim(task)).apart)
+    assert found == [False, True, True]
 
 
 async def test_a_task_whose_worker_died_before_it_could_stop_it_is_not_started_again(bench: Bench) -> None:
