@@ -5,6 +5,7 @@ build the same names from the prefix (prelude.lua); a test compares the two.
 | --- | --- | --- | --- |
 | `task:{id}` | hash | the record and its events (`e:<version>`) | RESULT_TTL after its end |
 | `task:{id}:log` | list | captured log lines, at most 1,000 | with its record |
+| `task:{id}:gone` | string | that it was cancelled; for a message later than its record | 7 days + delay |
 | `all` | sorted set | every task id, score 0: sorted by creation (UUIDv7) | trimmed |
 | `idx:{type}:{priority}:{status}` | sorted set | the ids in that state | trimmed |
 | `tag:{tag}` | sorted set | the ids with that tag | trimmed |

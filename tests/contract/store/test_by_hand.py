@@ -215,3 +215,50 @@ async def test_a_task_that_was_started_or_has_ended_does_not_fail_that_way(
     before = bench.raw(task)
     assert await bench.run(calls.fail_unclaimed(bench.keys, task.task_id, ERROR, TTL_S)) == "stale"
     assert bench.raw(task) == before
+
+
+DAY_MS = 86_400_000
+
+
+async def test_a_cancelled_task_never_runs_though_its_record_expires_before_its_message_comes(
+    bench: Bench,
+) -> None:
+    """RESULT_TTL may be a minute and the delay a month; a message without a record is run otherwise."""
+    task = await bench.create(status=State.SCHEDULED, eta=bench.now_ms() + 30 * DAY_MS)
+    assert await bench.run(calls.cancel(bench.keys, task.task_id, 60)) == ("done", "scheduled")
+    bench.client.delete(bench.keys.task(task.task_id))  # as its life of a minute does
+    assert (await bench.claim(task)).kind == (await bench.rebuild(task)).kind == "skip"
+    assert await bench.absent(task)
+    assert 36 * 86_400 < bench.ttl_s(f"task:{task.task_id}:gone") <= 37 * 86_400 + 1
+
+
+async def test_a_cancelled_task_that_is_queued_again_runs_whenever_its_message_comes(bench: Bench) -> None:
+    task = await bench.in_state(State.SCHEDULED)
+    await bench.run(calls.cancel(bench.keys, task.task_id, 60))
+    await bench.run(calls.requeue(bench.keys, task.task_id))
+    bench.client.delete(bench.keys.task(task.task_id))
+    assert (await bench.rebuild(task)).kind == "run"
+
+
+async def test_what_waits_no_longer_than_its_record_lives_needs_nothing_more(bench: Bench) -> None:
+    task = await bench.create()
+    await bench.run(calls.cancel(bench.keys, task.task_id, 7 * 86_400))
+    assert f"task:{task.task_id}:gone" not in bench.names()
+
+
+async def test_tombstones_outlive_the_delay_of_their_message(bench: Bench) -> None:
+    rejected = await bench.create(status=State.SCHEDULED, eta=bench.now_ms() + 30 * DAY_MS)
+    assert await bench.run(calls.reject(bench.keys, rejected.task_id)) == "rejected"
+    deleted = await bench.create(status=State.SCHEDULED, eta=bench.now_ms() + 30 * DAY_MS)
+    await bench.run(calls.cancel(bench.keys, deleted.task_id, 60))
+    await bench.run(calls.forget(bench.keys, deleted.task_id))
+    for task in (rejected, deleted):
+        assert bench.ttl_s(f"task:{task.task_id}") > 36 * 86_400
+
+
+async def test_a_retry_that_was_cancelled_meanwhile_never_runs_either(bench: Bench) -> None:
+    task, run = await bench.running()
+    await bench.run(calls.cancel(bench.keys, task.task_id, 60))
+    await bench.conclude(task, run, State.RETRYING, due_ms=bench.now_ms() + 30 * DAY_MS)
+    bench.client.delete(bench.keys.task(task.task_id))
+    assert (await bench.claim(task, 1)).kind == "skip"

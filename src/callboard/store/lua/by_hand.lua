@@ -18,6 +18,7 @@ local function cancel_task(id, ttl_s)
   move(id, known[2], known[3], status, 'cancelled')
   change(id, 's', 'cancelled', known[4] or '0', known[5] or '0', known[6] or '')
   keep(id, ttl_s)
+  bury(id, ttl_s)
   return {'done', status}
 end
 
@@ -40,6 +41,7 @@ local function requeue_task(id)
   redis.call('HDEL', key, 'finished_at', 'started_at', 'error', 'result', 'eta', 'worker', 'cancel_requested')
   redis.call('PERSIST', key)
   redis.call('PERSIST', key .. ':log')
+  redis.call('DEL', key .. ':gone')
   redis.call('ZADD', P .. 'outbox', NOW, id)
   move(id, known[2], known[3], status, 'queued')
   change(id, 's', 'queued', int(attempts), 0, '')
@@ -52,9 +54,10 @@ local function forget_task(id, tombstone_ttl_s)
   local known = redis.call('HMGET', key, 'status', 'task_type', 'priority', 'tags')
   if not known[1] or TOMBSTONES[known[1]] then return {'absent', ''} end
   if not TERMINAL[known[1]] then return {'refused', known[1]} end
+  local life = math.max(message_life(id), tonumber(tombstone_ttl_s))
   unindex(id, known[2], known[3], known[1], known[4])
   redis.call('DEL', key, key .. ':log')
   redis.call('HSET', key, 'status', 'deleted')
-  redis.call('EXPIRE', key, tombstone_ttl_s)
+  redis.call('EXPIRE', key, int(life))
   return {'deleted', known[1]}
 end

@@ -15,6 +15,7 @@ local function read()
 end
 local known = read()
 if not known[1] then -- Redis was lost, or the message came from Python: the message is enough
+  if redis.call('EXISTS', key .. ':gone') == 1 then return {'skip', 'cancelled'} end
   if ARGV[8] == '' then return {'absent'} end
   local tags = ARGV[15] ~= '' and ARGV[15] or nil
   local early = ARGV[7] ~= '' and tonumber(ARGV[7]) > NOW_MS

@@ -15,7 +15,10 @@ local progress = ARGV[9] ~= '' and ARGV[9] or known[10] or '0'
 local stage = ARGV[9] ~= '' and ARGV[10] or known[11] or ''
 if outcome == 'succeeded' then progress = '1' end
 -- Asked to stop, it failed by itself before it heard of it: it is not tried again.
-if outcome == 'retrying' and known[13] then outcome = 'cancelled' end
+if outcome == 'retrying' and known[13] then
+  outcome = 'cancelled'
+  bury(id, ARGV[8], ARGV[7])
+end
 redis.call('HSET', key, 'status', outcome, 'progress', progress, 'stage', stage, 'concluded', run)
 redis.call('HDEL', key, 'lease_ms', 'starts', 'claim', 'unclaimed_ms', 'cancel_requested')
 move(id, task_type, known[5], 'running', outcome)

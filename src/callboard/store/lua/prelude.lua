@@ -54,6 +54,18 @@ local function keep(id, ttl_s)
   redis.call('EXPIRE', task_key(id) .. ':log', ttl_s)
 end
 
+-- Seconds for which the message of a task that must not run may still come: its delay, and a week in a queue.
+local function message_life(id, due_ms)
+  local due = tonumber(due_ms or redis.call('HGET', task_key(id), 'eta') or 0)
+  return 604800 + math.ceil(math.max(due - NOW_MS, 0) / 1000)
+end
+
+-- A cancelled task's message still comes; this outlives a record that expires before.
+local function bury(id, ttl_s, due_ms)
+  local life = message_life(id, due_ms)
+  if life > tonumber(ttl_s) then redis.call('SET', task_key(id) .. ':gone', 'cancelled', 'EX', int(life)) end
+end
+
 local function unindex(id, task_type, priority, status, tags)
   redis.call('ZREM', P .. 'all', id)
   redis.call('ZREM', index(task_type, priority, status), id)
