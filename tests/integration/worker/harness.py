@@ -109,9 +109,14 @@ class Installation:
                 made.start()
                 return made
 
-            made = self._service = self.loop.run(make())
-            soon(lambda: made.publisher.problem() is None, "the publisher is connected")
+            self._service = self.loop.run(make())
+            self.wait_connected()
         return self._service
+
+    def wait_connected(self) -> None:
+        """Wait until tasks can be submitted (again)."""
+        service = self.service
+        soon(lambda: service.publisher.problem() is None, "the publisher is connected")
 
     @property
     def registry(self) -> Registry:
@@ -266,12 +271,12 @@ class Installation:
 
     def dead_letters(self, queue: str = "default") -> list[dict[str, Any]]:
         """Take the dead letters of a queue."""
-        found = []
+        found: list[dict[str, Any]] = []
         with pika.BlockingConnection(pika.URLParameters(self.settings.broker_url)) as connection:
             channel = connection.channel()
             while True:
                 method, _, body = channel.basic_get(self.topology.dead_queue(queue), auto_ack=True)
-                if method is None:
+                if method is None or body is None:
                     return found
                 found.append(json.loads(body))
 

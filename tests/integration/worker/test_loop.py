@@ -163,7 +163,7 @@ def test_a_hung_tasks_thread_is_replaced() -> None:
         assert message.kwargs == {"n": "hung"}
 
         proxies: list[Any] = []
-        board.loop.consumers["default"].post_process_message = proxies.append  # type: ignore[method-assign]
+        board.loop.consumers["default"].post_process_message = proxies.append  # type: ignore[method-assign,assignment]
         board.loop.give_up(thread, message)
         assert proxies == [message], "its message is acked"
         board.send("next", "email")
