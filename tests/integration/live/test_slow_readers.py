@@ -83,8 +83,8 @@ def test_a_slow_websocket_is_closed_1013(alone: Web, tmp_path: Path) -> None:
         with alone.events(task_id) as quick:
             gate.touch()
             quick.until(stage="SAID")
-            # The stream of another client goes on for longer than the slow one is waited for.
-            for _ in range(7):
+            # The stream of another client goes on for as long as the slow one is waited for.
+            for _ in range(6):
                 quick.comment(timeout=4)
             with suppress(ConnectionClosed):
                 while True:
