@@ -1,10 +1,8 @@
 """Progress and log lines on their way to Redis: throttled, in order, and none lost by an outage."""
 
-import logging
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -14,45 +12,9 @@ from callboard.settings import MEMORY
 from callboard.store import calls
 from callboard.store.clients import sync_client
 from callboard.store.keys import Keys
-from callboard.store.scripts import Call
 from callboard.store.sync import SyncStore
-from callboard.tasks.run import Resources, Run, use_run
-from callboard.worker.report import INTERVAL_S, LINE_MOST, CaptureHandler, Flusher, RunReporter
-
-SOON_S = 10.0
-
-
-class FakeStore:
-    """Takes reports apart again; fails or stops as it is told."""
-
-    def __init__(self) -> None:
-        self.progress: list[tuple[float, str]] = []
-        self.lines: list[str] = []
-        self.calls = 0
-        self.away = False
-        self.broken = False
-        self.answer = "ok"
-        #: Clear it to hold calls up while they are under way.
-        self.open = threading.Event()
-        self.open.set()
-        self.entered = threading.Event()
-
-    def run(self, call: Call[Any]) -> Any:
-        """Take one report."""
-        self.entered.set()
-        assert self.open.wait(SOON_S)
-        self.calls += 1
-        if self.broken:
-            raise LookupError("a bug")
-        if self.away:
-            raise Unavailable("Redis is away")
-        assert call.script is not None
-        assert call.script.name == "report"
-        fraction, stage, _, *flat = call.arguments[3:]
-        if fraction != "":
-            self.progress.append((float(fraction), str(stage)))
-        self.lines += [bytes(each).decode() for each in flat[2::3]]  # type: ignore[arg-type]
-        return self.answer
+from callboard.worker.report import INTERVAL_S, Flusher, RunReporter
+from tests.unit.fake_store import SOON_S, FakeStore, line
 
 
 @pytest.fixture
@@ -75,11 +37,6 @@ def flusher() -> Iterator[Flusher]:
 def reporter(store: FakeStore, flusher: Flusher) -> RunReporter:
     """The reporter of one run."""
     return RunReporter(store, Keys(), "task", 1, flusher)
-
-
-def line(text: str, *arguments: object, level: int = logging.INFO) -> logging.LogRecord:
-    """Return what logging makes of one call."""
-    return logging.LogRecord("test", level, "file.py", 1, text, arguments, None)
 
 
 def test_the_newest_progress_is_written(store: FakeStore, reporter: RunReporter) -> None:
@@ -261,72 +218,3 @@ def test_any_stage_can_be_sent(flusher: Flusher, text: str) -> None:
     reporter = RunReporter(store, Keys("t-stage:"), "task", 1, flusher)
     reporter.progress(0.5, text)
     assert reporter.flush() == "stale"  # there is no such task; but it was sent
-
-
-def test_a_line_has_its_arguments_its_error_and_its_level(store: FakeStore, reporter: RunReporter) -> None:
-    reporter.log(line("%s of %d", "one", 2, level=logging.WARNING))
-    try:
-        raise ValueError("no")
-    except ValueError as error:
-        record = line("failed")
-        record.exc_info = (ValueError, error, error.__traceback__)
-        reporter.log(record)
-    reporter.flush()
-    assert store.lines == ['"one of 2"', '"failed\\nValueError: no"']
-
-
-def test_a_long_line_is_cut(store: FakeStore, reporter: RunReporter) -> None:
-    reporter.log(line("x" * (LINE_MOST + 1)))
-    reporter.flush()
-    assert store.lines == ['"' + "x" * LINE_MOST + '… (cut)"']
-
-
-def test_hostile_lines_can_be_sent(store: FakeStore, reporter: RunReporter) -> None:
-    for text in ("\ud800", "\x00", '"}{'):
-        reporter.log(line(text))
-    reporter.flush()
-    assert len(store.lines) == 3
-
-
-def test_the_level_is_one_plain_word(reporter: RunReporter) -> None:
-    """The script puts it into JSON as it is."""
-    record = line("x")
-    record.levelname = 'NO"TE'
-    reporter.log(record)
-    assert [each.level for each in reporter._lines] == ["INFO"]
-
-
-def test_what_a_task_logs_goes_to_its_run_and_nothing_else_does(
-    reporter: RunReporter, store: FakeStore
-) -> None:
-    handler, logger = CaptureHandler(), logging.getLogger("callboard.test-report")
-    logger.addHandler(handler)
-    try:
-        logger.warning("before")
-        with use_run(Run("task", "any", 1, Resources("", "", None), reporter)):  # type: ignore[arg-type]
-            logger.warning("inside")
-        logger.warning("after")
-    finally:
-        logger.removeHandler(handler)
-    reporter.flush()
-    assert store.lines == ['"inside"']
-
-
-def test_a_broken_log_call_does_not_fail_the_task(
-    reporter: RunReporter, capsys: pytest.CaptureFixture[str]
-) -> None:
-    class Broken:
-        def __str__(self) -> str:
-            raise LookupError("no text")
-
-    handler, logger = CaptureHandler(), logging.getLogger("callboard.test-report")
-    logger.addHandler(handler)
-    logger.propagate = False
-    try:
-        with use_run(Run("task", "any", 1, Resources("", "", None), reporter)):  # type: ignore[arg-type]
-            logger.warning("%d", "no number")
-            logger.warning("%s", Broken())
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = True
-    assert "Logging error" in capsys.readouterr().err

@@ -4,6 +4,8 @@ On a node of their own; each test leaves it running and without alarms.
 """
 
 import asyncio
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +20,16 @@ from callboard.broker.topology import Topology
 from callboard.errors import Unavailable
 from callboard.local.process import wait_until
 from callboard.local.rabbitmq import RabbitNode
-from tests.contract.broker.bench import SOON_S, Loop, installation, message, number, take, wait_connected
+from tests.contract.broker.bench import (
+    SOON_S,
+    Loop,
+    installation,
+    message,
+    number,
+    publishing,
+    take,
+    wait_connected,
+)
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -133,6 +144,21 @@ def test_connections_cut_by_the_operator_are_made_again(
     broker.enqueue(message(2, "default"))
     _publish_at_last(loop, publisher, 3)
     assert {1, 2, 3} <= set(_drain(broker, {1, 2, 3}))
+
+
+def test_a_rabbitmq_that_hangs_fails_publishes_in_time_and_is_used_again(
+    own_node: RabbitNode, loop: Loop, topology: Topology
+) -> None:
+    publisher = Publisher(own_node.url, topology, ["default"], confirm_timeout_s=0.5)
+    with publishing(loop, publisher):
+        _publish(loop, publisher, 1)
+        os.kill(own_node.pid, signal.SIGSTOP)
+        try:
+            outcomes = loop.run(_outcomes(publisher, range(2, 52)))
+        finally:
+            os.kill(own_node.pid, signal.SIGCONT)
+        assert all(isinstance(each, Unavailable) for each in outcomes)
+        _publish_at_last(loop, publisher, 52)
 
 
 def test_a_killed_rabbitmq_loses_nothing_that_was_confirmed(

@@ -3,7 +3,9 @@
 On servers of their own, which the tests kill.
 """
 
+import os
 import secrets
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -41,6 +43,12 @@ def board(
     folder = tmp_path_factory.mktemp("outages")
     with installation(folder, node.url, redis.url, f"t{secrets.token_hex(6)}") as made:
         yield made
+
+
+def test_a_worker_that_waits_for_rabbitmq_can_be_stopped(board: Installation) -> None:
+    worker = board.worker(threads=1)
+    worker.wait_log("Connection refused")
+    assert worker.stop() == 0
 
 
 def test_a_worker_started_before_rabbitmq_says_so_and_starts_when_it_comes(
@@ -97,6 +105,22 @@ def test_what_ends_while_redis_is_away_is_recorded_when_it_is_back(
     assert worker.stop() == 0
 
 
+def test_a_redis_that_hangs_is_waited_for(board: Installation, redis: RedisServer) -> None:
+    worker = board.worker(threads=1)
+    gate, ledger = board.path("gate"), board.path("ledger")
+    task_id = board.submit("gated", {"ledger": ledger, "gate": gate})
+    board.wait_ledger(ledger, "started")
+    os.kill(redis.pid, signal.SIGSTOP)
+    try:
+        board.open_gate(gate)
+        worker.wait_log(f"task {task_id} yet")
+    finally:
+        os.kill(redis.pid, signal.SIGCONT)
+    ended = board.wait(task_id)
+    assert (ended["status"], ended["attempts"], len(ended["history"])) == ("succeeded", 1, 1)
+    assert worker.stop() == 0
+
+
 def test_a_worker_stopped_while_redis_is_away_gives_its_task_back(
     board: Installation, redis: RedisServer
 ) -> None:
@@ -115,6 +139,27 @@ def test_a_worker_stopped_while_redis_is_away_gives_its_task_back(
     other = board.worker(threads=1)
     assert board.wait(task_id)["result"] == other.pid
     assert other.stop() == 0
+
+
+def test_a_task_whose_connection_breaks_is_not_run_a_second_time(
+    board: Installation, node: RabbitNode
+) -> None:
+    """RabbitMQ hands its message out again at once; the lease keeps the copy waiting."""
+    workers = [board.worker(threads=1) for _ in range(2)]
+    gate, ledger = board.path("gate"), board.path("ledger")
+    task_id = board.submit("gated", {"ledger": ledger, "gate": gate})
+    board.wait_ledger(ledger, "started")
+    node.ctl("close_all_connections", "--vhost", "callboard", "a test")
+    board.wait_connected()
+    soon(lambda: board.messages() == 0, "the copy has been handed out")
+    other = board.wait(board.submit("echo", {"value": 1}), timeout_s=30)
+    assert other["status"] == "succeeded"
+    board.open_gate(gate)
+    ended = board.wait(task_id)
+    assert (ended["status"], ended["attempts"], len(ended["history"])) == ("succeeded", 1, 1)
+    for each in workers:
+        assert each.stop() == 0
+    assert len(board.ledger(ledger, "started")) == 1
 
 
 def test_what_ends_while_rabbitmq_is_away_is_recorded_once(board: Installation, node: RabbitNode) -> None:
