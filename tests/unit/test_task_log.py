@@ -52,7 +52,7 @@ def test_the_level_is_one_plain_word(reporter: RunReporter) -> None:
     record = line("x")
     record.levelname = 'NO"TE'
     reporter.log(record)
-    assert [each.level for each in reporter._lines] == ["INFO"]
+    assert [each.level for each in reporter._lines] == ["NOTE"]
 
 
 def test_what_a_task_logs_goes_to_its_run_and_nothing_else_does(

@@ -75,7 +75,7 @@ class RunReporter:
             message += f"\n{type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
         if len(message) > LINE_MOST:
             message = message[:LINE_MOST] + "… (cut)"
-        level = record.levelname if record.levelname.isalnum() else "INFO"  # the script takes it as it is
+        level = _UNUSUAL.sub("", record.levelname)  # the script puts it into JSON as it is
         line = calls.LogLine(level, int(record.created * 1000), _sendable(message))
         with self._lock:
             self._lines.append(line)
