@@ -41,12 +41,27 @@ def sync_client(url: str) -> redis.Redis:
     )
 
 
+class _Told:
+    """Makes what uvloop says of a connection that was cut while it was idle what redis-py expects."""
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        parent: Any = super()
+        try:
+            await parent.send_packed_command(command, check_health)
+        except RuntimeError as error:  # asyncio's own transports raise an OSError
+            await parent.disconnect(nowait=True)
+            raise RedisConnectionError(str(error)) from error
+
+
 def async_client(url: str) -> redis_asyncio.Redis:
     """Return an asyncio client with the same behaviour."""
     if url.startswith("memory://"):
         import fakeredis
 
         return fakeredis.FakeAsyncRedis(server=_memory_server())
-    return redis_asyncio.Redis.from_url(
+    client = redis_asyncio.Redis.from_url(
         url, **_OPTIONS, retry=AsyncRetry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
     )
+    pool: Any = client.connection_pool
+    pool.connection_class = type("Connection", (_Told, pool.connection_class), {})
+    return client
