@@ -24,7 +24,7 @@ def proxy(redis_server: RedisServer) -> Iterator[Proxy]:
 
 
 def test_the_next_call_takes_a_fresh_connection(redis_server: RedisServer, proxy: Proxy) -> None:
-    """The loop, uvloop, says RuntimeError and asyncio says ConnectionResetError: clients were answered 500."""
+    """A cut is a RuntimeError in uvloop and no ConnectionResetError: clients were answered 500."""
     url = redis_server.url.replace(f":{redis_server.port}/", f":{proxy.ports[LINK]}/")
 
     async def work() -> None:
