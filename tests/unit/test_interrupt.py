@@ -219,7 +219,7 @@ def test_thousands_of_races_raise_inside_the_task_or_nowhere() -> None:
     current: list[Guard | None] = [None]
     outcomes = {"returned": 0, "interrupted": 0}
     with interrupting(lambda: current[0]):
-        for _ in range(1_500):
+        for _ in range(1_000):
             guard = current[0] = Guard(FAR_S)
             try:
                 guard.run(partial(busy, rng.randrange(250_000)))

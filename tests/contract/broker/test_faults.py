@@ -118,9 +118,11 @@ def test_a_memory_alarm_refuses_at_once_and_recovers(
 
 
 def test_an_alarm_ends_a_workers_publish_in_an_error_it_tries_again(
-    own_node: RabbitNode, connected: tuple[WorkerBroker, Publisher]
+    own_node: RabbitNode, connected: tuple[WorkerBroker, Publisher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broker, _ = connected
+    del broker.connection  # the next one has less patience than in earnest
+    monkeypatch.setattr(broker.parameters[0], "blocked_connection_timeout", 1)
     broker.enqueue(message(0, "default"))
     own_node.ctl("set_vm_memory_high_watermark", "0")
     try:
@@ -164,9 +166,12 @@ def test_a_rabbitmq_that_hangs_fails_publishes_in_time_and_is_used_again(
 def test_a_killed_rabbitmq_loses_nothing_that_was_confirmed(
     own_node: RabbitNode, loop: Loop, connected: tuple[WorkerBroker, Publisher]
 ) -> None:
+    """With classic queues as the ladder, 11 of 3,000 delayed ones were lost (engine.md §2)."""
     broker, publisher = connected
-    first = {n for n, each in enumerate(loop.run(_outcomes(publisher, range(300)))) if each is None}
-    assert len(first) == 300
+    delayed = range(100_000, 100_500)
+    for start, delay_ms in zip(delayed[::100], (100, 300, 700, 1_500, 3_100), strict=True):
+        assert loop.run(_outcomes(publisher, range(start, start + 100), delay_ms)) == [None] * 100
+    assert loop.run(_outcomes(publisher, range(300))) == [None] * 300
 
     killer = threading.Thread(target=own_node.kill)
     outcomes: list[BaseException | None] = []
@@ -180,40 +185,18 @@ def test_a_killed_rabbitmq_loses_nothing_that_was_confirmed(
     killer.join()
     assert all(each is None or isinstance(each, Unavailable) for each in outcomes)
     assert isinstance(outcomes[-1], Unavailable)
-    confirmed = first | {n for n, each in enumerate(outcomes, start=300) if each is None}
-
-    own_node.start()
-    own_node.wait_ready()
-    _publish_at_last(loop, publisher, 99_999)
-    found = _drain(broker, confirmed | {99_999})
-    assert len(found) == len(set(found)), "something came twice"
-
-
-def test_a_killed_rabbitmq_loses_no_delayed_message(
-    own_node: RabbitNode, loop: Loop, connected: tuple[WorkerBroker, Publisher]
-) -> None:
-    """Classic queues lost 11 of 3,000 here. Some may come twice, which the claim notices: at least once."""
-    broker, publisher = connected
-    for start, delay_ms in enumerate((100, 300, 700, 1_500, 3_100)):
-        numbers = range(start * 100, start * 100 + 100)
-        assert loop.run(_outcomes(publisher, numbers, delay_ms)) == [None] * 100
-    own_node.kill()
-    own_node.start()
-    own_node.wait_ready()
-    found = _drain(broker, set(range(500)))
-    assert len(found) < 550
-
-
-def test_publisher_and_worker_outlive_a_restart(
-    own_node: RabbitNode, loop: Loop, connected: tuple[WorkerBroker, Publisher]
-) -> None:
-    broker, publisher = connected
-    own_node.stop()
     wait_until(lambda: "refused" in (publisher.problem() or ""), timeout_s=SOON_S, what="it says why")
     with pytest.raises(ConnectionClosed, match="refused"):
         broker.enqueue(message(1, "default"))
+
     own_node.start()
     own_node.wait_ready()
-    broker.enqueue(message(2, "default"))
-    _publish_at_last(loop, publisher, 3)
-    assert {2, 3} <= set(_drain(broker, {2, 3}))
+    broker.enqueue(message(99_998, "default"))
+    _publish_at_last(loop, publisher, 99_999)
+    confirmed = {n for n, each in enumerate(outcomes, start=300) if each is None}
+    found = _drain(broker, confirmed | {*range(300), *delayed, 99_998, 99_999})
+    at_once = [each for each in found if each not in delayed]
+    assert len(at_once) == len(set(at_once)), "something came twice"
+    assert len(found) - len(at_once) < 550, (
+        "the ladder delivers at least once; the claim skips what came before"
+    )

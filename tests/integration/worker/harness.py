@@ -157,6 +157,7 @@ class Installation:
             "CALLBOARD_ACTORS": actors,
             "CALLBOARD_FILES_URL": self.settings.files_url,
             "CALLBOARD_RESULT_LIMIT": str(self.settings.result_limit),
+            "dramatiq_restart_delay": "500",  # ms until a consumer whose connection broke begins again
         } | {f"CALLBOARD_{name.upper()}": value for name, value in settings.items()}
         log = self.folder / f"{arguments[0]}-{len(self.workers)}.log"
         made = Worker(list(arguments), env, log)
