@@ -247,8 +247,10 @@ class SafeConsumer(_RabbitmqConsumer):
         if first:
             try:
                 self.connection.add_callback_threadsafe(self._send_acks)
-            except _AMQP_ERRORS as error:
-                raise ConnectionClosed(error) from None
+            except _AMQP_ERRORS:
+                # RabbitMQ gives all messages of this connection out again, and the claim skips what has
+                # ended. dramatiq would let the worker's thread try again in 5 s.
+                logger.info("%d messages of a closed connection will come again", len(self._done))
 
     def nack(self, message: Any) -> None:
         """Move a message of this consumer to the dead-letter queue."""

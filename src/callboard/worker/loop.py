@@ -5,6 +5,7 @@ of task types it does not know. Leans on internals: tests/contract watches them.
 
 import logging
 import threading
+import time
 from typing import Any, Final
 
 import dramatiq
@@ -18,6 +19,10 @@ from callboard.tasks.states import Priority
 
 logger = logging.getLogger(__name__)
 
+#: Seconds until a consumer connects again (dramatiq: 3): what RabbitMQ delays is late by this much more.
+RECONNECT_S: Final = 0.5
+#: Seconds for which the same consumer's lost connection is not told again.
+TELL_EVERY_S: Final = 30.0
 #: Milliseconds until a message of an unknown task type is offered again (a rolling deploy).
 PASS_ON_MS: Final = 5_000
 #: How often it is offered before the task fails: an hour.
@@ -31,6 +36,7 @@ class PriorityWorker(dramatiq.Worker):
         self, broker: dramatiq.Broker, unknown: "Unknown", *, queues: set[str] | None, threads: int
     ) -> None:
         super().__init__(broker, queues=queues, worker_threads=threads, worker_timeout=500)
+        dramatiq.worker.CONSUMER_RESTART_DELAY_SECS = RECONNECT_S  # it has no other setting in this process
         # With dramatiq's 2 × threads, local low tasks stood before an urgent one: p50 102 ms
         # instead of 52 ms at 100 ms tasks (speed.md).
         self.queue_prefetch = threads
@@ -119,8 +125,19 @@ class _PriorityConsumer(ConsumerThread):
     def __init__(self, unknown: Unknown, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._unknown = unknown
+        self._told_at = float("-inf")
+        self.logger.addFilter(self._is_news)
         self._draining = False
         self._lock = threading.Lock()
+
+    def _is_news(self, record: logging.LogRecord) -> bool:
+        """Let a lost connection be told once, not at every attempt to connect again."""
+        if "connection error" not in str(record.msg):
+            return True
+        known = time.monotonic() - self._told_at < TELL_EVERY_S
+        if not known:
+            self._told_at = time.monotonic()
+        return not known
 
     def drain(self, messages: list[Any]) -> None:
         """Take no more messages, and give these back."""
