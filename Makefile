@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack doctor test lint bench screenshots lock clean
+.PHONY: help run stack doctor test lint bench chaos screenshots lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ bench: $(VENV)/.dev ## benchmarks against peers
 screenshots: $(VENV)/.dev ## docs/images/*.png, every page wide and narrow, light and dark; ARGS="home tasks" narrows
 	@scripts/install-system.sh servers browser
 	@exec $(PY) -m tests.browser.screenshots $(ARGS)
+
+chaos: $(VENV)/.dev ## break everything for MINUTES (20) and write docs/reliability.md; SEED repeats a run
+	@scripts/install-system.sh servers
+	@exec $(PY) -m tests.chaos --minutes $(or $(MINUTES),20) $(if $(SEED),--seed $(SEED))
 
 lock: $(VENV)/.dev ## recompile requirements/*.txt; UPGRADE=1 takes newer releases
 	@scripts/lock.sh $(VENV)/bin/uv $(if $(UPGRADE),--upgrade)

@@ -54,7 +54,7 @@ def _write(event: str, ref: str, token: str) -> None:
     _sink().write(
         Step(
             event=event, ref=ref, task_id=run.task_id, attempt=run.attempt, token=token,
-            pid=os.getpid(), at=time.time(),
+            pid=os.getpid(), at=time.time(), parent=os.getppid(),
         )
     )  # fmt: skip
 

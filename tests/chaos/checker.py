@@ -84,7 +84,7 @@ def check(facts: Facts) -> Verdict:
         refused_but_ran=_refused_but_ran(asked, steps),
         cancelled_but_ran=_cancelled_but_ran(cancels, again, by_task),
         poison=_poison(accepted, by_task),
-        wrong_ends=_wrong_ends(accepted, records, {each.task_id for each in cancels}),
+        wrong_ends=_wrong_ends(accepted, records, {each.task_id for each in cancels}, again),
         keys=_keys(asked, steps),
         wrong_answers=[
             f"{each.kind} {each.ref} was answered {each.status} after {each.took_ms:.0f} ms"
@@ -158,19 +158,18 @@ def _double_effects(
 def _overlaps(by_task: dict[str, list[Run]], faults: list[Fault]) -> list[str]:
     """Two runs of one task at the same time, though the first one's lease was not cut."""
     cuts = [each for each in faults if each.cuts_leases and each.until - each.at >= CUT_S]
-    found = []
-    for task_id, each in by_task.items():
-        for first, second in runs.overlapping(each):
-            excused = any(
-                cut.pid in (None, first.pid) and cut.at < second.start and cut.until > first.start - CUT_S
-                for cut in cuts
-            )
-            if not excused:
-                found.append(
-                    f"{task_id} ran at {first.start:.2f} to {first.stop:.2f} in {first.pid} "
-                    f"and from {second.start:.2f} in {second.pid}"
-                )
-    return found
+
+    def excused(first: Run, second: Run) -> bool:
+        spans = [cut for cut in cuts if cut.pid is None or cut.pid in first.pids]
+        return any(cut.at < second.start and cut.until > first.start - CUT_S for cut in spans)
+
+    return [
+        f"{task_id} ran at {first.start:.2f} to {first.stop:.2f} in {first.pids[0]} "
+        f"and from {second.start:.2f} in {second.pids[0]}"
+        for task_id, each in by_task.items()
+        for first, second in runs.overlapping(each)
+        if not excused(first, second)
+    ]
 
 
 def _illegal(records: Iterable[Record]) -> list[str]:
@@ -211,12 +210,14 @@ def _poison(accepted: dict[str, Asked], by_task: dict[str, list[Run]]) -> list[s
     ]
 
 
-def _wrong_ends(accepted: dict[str, Asked], records: dict[str, Record], cancelled: set[str]) -> list[str]:
-    """An end that its kind does not have; whoever was cancelled may end either way."""
+def _wrong_ends(
+    accepted: dict[str, Asked], records: dict[str, Record], cancelled: set[str], again: dict[str, float]
+) -> list[str]:
+    """An end that its kind does not have; who was cancelled or tried again by hand may end either way."""
     found = []
     for task_id, each in accepted.items():
         record = records.get(task_id)
-        if record is None or not _terminal(record) or record.status == each.end:
+        if record is None or not _terminal(record) or record.status == each.end or task_id in again:
             continue
         if not (task_id in cancelled and record.status in ("cancelled", "succeeded")):
             found.append(f"{each.kind} {task_id} {record.status}: {record.error}")

@@ -44,7 +44,7 @@ class Client:
         self._rng = rng
         self._local = threading.local()
         self._lock = threading.Lock()
-        self.accepted = 0
+        self._accepted: set[str] = set()
 
     def call(self, method: str, path: str, value: Any = None, **headers: str) -> tuple[int, Any]:
         """Send one request; return status and JSON. Raises NoAnswer."""
@@ -102,12 +102,18 @@ class Client:
         entry = Asked(
             ref=asked["parameters"]["ref"], kind=kind, answer=word, at=at, took_ms=took_ms, task_id=task_id,
             key=key, due=None if delay is None else at + delay, status=status, end=end,
+            detail=str(answer.get("detail", ""))[:100] if isinstance(answer, dict) else "",
         )  # fmt: skip
         self._ledger.write(entry)
-        if word == "accepted":
+        if word == "accepted" and task_id:
             with self._lock:
-                self.accepted += 1
+                self._accepted.add(task_id)
         return entry
+
+    @property
+    def accepted(self) -> int:
+        """How many tasks have been accepted so far."""
+        return len(self._accepted)
 
     def cancel(self, task_id: str) -> str:
         """Ask to cancel a task and write down what was said."""

@@ -21,7 +21,7 @@ import psutil
 import redis
 
 from callboard.local.ports import LOOPBACK, free_ports
-from callboard.local.process import ServerProcess, wait_until
+from callboard.local.process import LocalServerError, ServerProcess, wait_until
 from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
 from tests.chaos.ledger import Death, Ledger
@@ -139,12 +139,14 @@ class Cluster:
     def _supervise(self) -> None:
         while not self._stopping.wait(WATCH_S):
             self._look()
-        for program in self.programs.values():  # here, because they end with the thread that started them
-            if program.process.alive:
-                os.kill(program.process.pid, signal.SIGCONT)
-                os.kill(program.process.pid, signal.SIGTERM)
-        for program in self.programs.values():
-            program.process.stop(timeout_s=15)
+        alive = [each.process for each in self.programs.values() if each.process.alive]
+        for process in alive:  # here, because they end with the thread that started them
+            os.kill(process.pid, signal.SIGCONT)
+            os.kill(process.pid, signal.SIGTERM)
+        with suppress(LocalServerError):
+            wait_until(lambda: not any(each.alive for each in alive), timeout_s=15, what="all have stopped")
+        for process in alive:
+            process.kill()
 
     def _look(self) -> None:
         for program in self.programs.values():

@@ -20,7 +20,7 @@ REPEAT_S: Final = 30.0
 class Driver:
     """Threads that ask; `start`, then `stop`."""
 
-    def __init__(self, client: Client, rng: random.Random, *, per_second: float, threads: int = 6) -> None:
+    def __init__(self, client: Client, rng: random.Random, *, per_second: float, threads: int = 8) -> None:
         self._client = client
         self._rngs = [random.Random(rng.random()) for _ in range(threads)]
         self._pause_s = threads / per_second
@@ -31,8 +31,8 @@ class Driver:
         ]
         self.errors: list[BaseException] = []
         self._acts: list[tuple[Callable[[random.Random], None], int]] = [
-            (self._quick, 28), (self._work, 20), (self._coroutine, 6), (self._failing, 10),
-            (self._delayed, 10), (self._keyed, 8), (self._cancelled, 10), (self._again, 3), (self._batch, 5),
+            (self._quick, 34), (self._work, 14), (self._coroutine, 5), (self._failing, 10),
+            (self._delayed, 10), (self._keyed, 6), (self._cancelled, 9), (self._again, 3), (self._batch, 9),
         ]  # fmt: skip
 
     def start(self) -> None:
@@ -106,7 +106,7 @@ class Driver:
             self._client.retry(answer.task_id)
 
     def _batch(self, rng: random.Random) -> None:
-        items = [body("chaos_quick", new_ref()) for _ in range(rng.randint(3, 12))]
+        items = [body("chaos_quick", new_ref()) for _ in range(rng.randint(5, 20))]
         self._client.submit_batch("batch", items)
 
 

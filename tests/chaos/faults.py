@@ -15,8 +15,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from callboard.local.process import wait_until
-from callboard.store.calls import LEASE_MS
 from tests.chaos.cluster import Cluster
 from tests.chaos.ledger import Fault
 
@@ -149,8 +147,6 @@ def _on_link(command: str, undo: str | None, server: str) -> Callable[..., tuple
     return begin
 
 
-LEASE_S: Final = LEASE_MS / 1000
-
 #: Every kind there is. Poison is the driver's: it comes with its innocents.
 KINDS: Final = (
     Kind(name="kill worker", target="worker", begin=kill_worker, lasts=(1, 3)),
@@ -192,14 +188,22 @@ class Storm:
         self._pause = threading.Event()
         self.counts: Counter[str] = Counter()
 
-    def fitting(self) -> Kind | None:
-        """Draw the next kind whose target nothing else touches; each kind comes once before any twice."""
+    def _all_seen(self) -> bool:
+        return all(self.counts[kind.name] for kind in KINDS)
+
+    def fitting(self, left_s: float) -> Kind | None:
+        """Draw the next kind whose target nothing else touches and that ends within `left_s` seconds.
+
+        Each kind comes once before any comes twice; the first time it may last longer.
+        """
         if not self._bag:
             self._bag = list(KINDS)
             self._rng.shuffle(self._bag)
+            self._bag.sort(key=lambda kind: kind.name != "stop worker")  # it lasts longest
         busy = {kind.target for _, kind, _, _, _ in self._open if kind.name != "stop worker"}
         for kind in self._bag:
-            if kind.target not in busy and not (kind.name == "stop worker" and self._stopped()):
+            late = self.counts[kind.name] > 0 and kind.lasts[0] > left_s
+            if kind.target not in busy and not late and not (kind.name == "stop worker" and self._stopped()):
                 self._bag.remove(kind)
                 return kind
         return None
@@ -218,9 +222,9 @@ class Storm:
 
     def tick(self, *, all_of_them: bool = False) -> None:
         """Undo what has lasted long enough."""
-        for each in sorted(self._open, key=lambda one: one[0]):
+        for each in sorted(self._open, key=lambda one: (one[1].name == "stop worker", one[0])):
             due, kind, at, undo, pid = each
-            if all_of_them and kind.name == "stop worker":
+            if all_of_them and kind.name == "stop worker":  # the last one, and not before its time
                 self._pause.wait(max(0.0, due - time.monotonic()))
             if all_of_them or due <= time.monotonic():
                 undo()
@@ -229,14 +233,16 @@ class Storm:
                     Fault(kind=kind.name, at=at, until=time.time(), pid=pid, cuts_leases=kind.cuts_leases)
                 )
 
-    def rage(self, seconds: float, pause: tuple[float, float], also: Callable[[], None]) -> None:
-        """Let faults happen for some time, `pause` seconds apart; `also` is called at every look."""
+    def rage(self, seconds: float, pause: tuple[float, float]) -> None:
+        """Let faults happen for some time, and until each kind has.
+
+        `pause` are the shortest and longest seconds between two beginnings.
+        """
         end = time.monotonic() + seconds
         next_one = time.monotonic() + 1
-        while time.monotonic() < end:
+        while (left := end - time.monotonic()) > 0 or not self._all_seen():
             self.tick()
-            also()
-            if time.monotonic() >= next_one and (kind := self.fitting()):
+            if time.monotonic() >= next_one and (kind := self.fitting(left)):
                 self.strike(kind)
                 next_one = time.monotonic() + self._rng.uniform(*pause)
             self._pause.wait(0.1)
@@ -260,6 +266,3 @@ def broken(cluster: Cluster, kind: Kind, rng: random.Random) -> Iterator[None]:
 def kind(name: str) -> Kind:
     """Return the kind of that name."""
     return next(each for each in KINDS if each.name == name)
-
-
-__all__ = ["KINDS", "Kind", "Storm", "broken", "kind", "wait_until"]

@@ -30,6 +30,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     key: str | None = None
     due: float | None = None
     status: int = 0
+    #: What a problem said.
+    detail: str = ""
     #: How the record must end if nobody cancels it.
     end: str = "succeeded"
 
@@ -89,6 +91,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag="step"):
     token: str
     pid: int
     at: float
+    #: The process that made this one: a worker, when the task runs apart.
+    parent: int = 0
 
 
 Entry = Asked | Cancel | Seen | Again | Fault | Death | Step

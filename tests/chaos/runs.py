@@ -18,7 +18,8 @@ class Run:
     task_id: str
     token: str
     attempt: int
-    pid: int
+    #: Its process, and the one that made that: it ends with either.
+    pids: tuple[int, int]
     start: float
     #: When it ended or its process died; infinite when neither is known.
     stop: float
@@ -39,10 +40,11 @@ def by_task(steps: list[Step], deaths: list[Death]) -> dict[str, list[Run]]:
         if each.event != "start":
             continue
         over = last.get((each.token, each.task_id))
-        end = min((at for at in died[each.pid] if at >= each.at), default=math.inf)
+        pids = (each.pid, each.parent)
+        end = min((at for pid in pids for at in died[pid] if at >= each.at), default=math.inf)
         found[each.task_id].append(
             Run(
-                task_id=each.task_id, token=each.token, attempt=each.attempt, pid=each.pid, start=each.at,
+                task_id=each.task_id, token=each.token, attempt=each.attempt, pids=pids, start=each.at,
                 stop=over.at if over else end, ended=over is not None and over.event == "end",
                 killed=over is None and end < math.inf,
             )

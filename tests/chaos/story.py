@@ -1,12 +1,12 @@
 """One chaos run from start to verdict: cluster, load, faults, settling, reading everything back."""
 
 import random
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -25,6 +25,8 @@ from tests.chaos.ledger import Asked, Entry, of
 
 #: Seconds after the last fault within which every accepted task must have its recorded end.
 SETTLE_S: Final = 60.0
+
+Say = Callable[[str], None]
 
 _KEYS: Final = Keys()
 
@@ -74,10 +76,14 @@ def _record(task_id: str, values: dict[bytes, bytes]) -> Record:
     )
 
 
-def settle(cluster: Cluster, timeout_s: float = SETTLE_S) -> float:
-    """Wait until every accepted task has ended, at most `timeout_s`; return the seconds that took."""
+def settle(cluster: Cluster, timeout_s: float = SETTLE_S, task_ids: Collection[str] | None = None) -> float:
+    """Wait until these tasks (default: every accepted one) have ended; return the seconds that took.
+
+    After `timeout_s` it returns all the same: the checker says which have not.
+    """
     asked = of(entries_of(cluster), Asked)
-    left = {each.task_id for each in asked if each.answer == "accepted" and each.task_id}
+    accepted = {each.task_id for each in asked if each.answer == "accepted" and each.task_id}
+    left = accepted if task_ids is None else set(task_ids)
 
     def all_ended() -> bool:
         for task_id, record in records_of(cluster, sorted(left)).items():
@@ -86,8 +92,8 @@ def settle(cluster: Cluster, timeout_s: float = SETTLE_S) -> float:
         return not left
 
     began = time.monotonic()
-    with suppress(LocalServerError):  # the checker says which have not
-        wait_until(all_ended, timeout_s=timeout_s, what="every accepted task has ended", every_s=0.25)
+    with suppress(LocalServerError):
+        wait_until(all_ended, timeout_s=timeout_s, what="all have ended", every_s=0.25)
     return time.monotonic() - began
 
 
@@ -107,17 +113,24 @@ def storm(
     per_second: float,
     pause: tuple[float, float],
     poison_every_s: float,
-    say: Callable[[str], None],
+    at_least: int,
+    say: Say,
 ) -> Story:
-    """Load a cluster that is ready, break it for some time, let it settle, and judge."""
+    """Load a cluster that is ready, break it for some time, let it settle, and judge.
+
+    The load goes on afterwards until `at_least` tasks have been accepted.
+    """
     client = Client(cluster.addresses, cluster.ledger, random.Random(rng.random()))
     driver = Driver(client, random.Random(rng.random()), per_second=per_second)
     faults = Storm(cluster, random.Random(rng.random()), say)
     poison = _Poisoner(client, random.Random(rng.random()), poison_every_s, faults.counts, say)
     driver.start()
+    poison.start()
     try:
-        faults.rage(seconds, pause, poison.look)
+        faults.rage(seconds, pause)
+        wait_until(lambda: client.accepted >= at_least, timeout_s=60, what=f"{at_least} are accepted")
     finally:
+        poison.stop()
         driver.stop()
     say(f"{client.accepted} accepted, {faults.counts.total()} faults; settling")
     settled_s = settle(cluster)
@@ -126,35 +139,32 @@ def storm(
     return Story(verdict=verdict, facts=facts, faults=faults.counts, settled_s=settled_s)
 
 
-class _Poisoner:
+class _Poisoner(threading.Thread):
     """Submits a poisonous task among innocents now and then; it counts as a fault."""
 
     def __init__(
-        self,
-        client: Client,
-        rng: random.Random,
-        every_s: float,
-        counts: Counter[str],
-        say: Callable[[str], None],
+        self, client: Client, rng: random.Random, every_s: float, counts: Counter[str], say: Say
     ) -> None:
+        super().__init__(name="poisoner", daemon=True)
         self._client = client
         self._rng = rng
         self._every_s = every_s
-        self._next = time.monotonic() + min(every_s, 5)
         self._counts = counts
         self._say = say
+        self._stopping = threading.Event()
 
-    def look(self) -> None:
-        if time.monotonic() >= self._next:
+    def run(self) -> None:
+        """Go on until stopped; what was not accepted is tried again sooner."""
+        pause_s = 2.0
+        while not self._stopping.wait(pause_s):
             asked = poison_among_innocents(self._client, self._rng)
-            self._next = time.monotonic() + self._every_s
-            if any(each.kind == "poison" and each.answer == "accepted" for each in asked):
+            accepted = any(each.kind == "poison" and each.answer == "accepted" for each in asked)
+            pause_s = self._every_s if accepted else 1.0
+            if accepted:
                 self._counts["poison"] += 1
                 self._say("poison among innocents")
 
-
-def new_folder(base: Path, name: str) -> Path:
-    """Return a fresh folder for a cluster."""
-    folder = base / name
-    folder.mkdir(parents=True)
-    return folder
+    def stop(self) -> None:
+        """Return when it has ended."""
+        self._stopping.set()
+        self.join()

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from tests.chaos.checker import Facts, Record, Verdict, check
@@ -114,6 +115,13 @@ class TestOverlaps:
         entries = [asked(), *run(1, None), Death(pid=1, name="worker", at=3), *run(9, 10, token="t2", pid=2)]
         assert verdict(entries, record(token="t2", states=("queued", "running", *DONE[1:]))).broken() == []
 
+    def test_a_run_apart_ends_with_its_worker(self) -> None:
+        (start,) = run(1, None, pid=100)
+        assert isinstance(start, Step)
+        child = msgspec.structs.replace(start, parent=1)
+        entries = [asked(), child, Death(pid=1, name="worker", at=3), *run(9, 10, token="t2", pid=2)]
+        assert verdict(entries, record(token="t2", states=("queued", "running", *DONE[1:]))).broken() == []
+
     def test_a_run_without_an_end_in_a_living_process_goes_on(self) -> None:
         entries = [asked(), *run(1, None), *run(9, 10, token="t2", pid=2)]
         only(verdict(entries, record(token="t2")), "overlaps")
@@ -171,6 +179,11 @@ def test_a_cancelled_one_may_end_either_way() -> None:
     entries = [*SOUND, Cancel(task_id="a", answer="asked", at=1.5)]
     assert verdict(entries, record(states=("queued", "running", "cancelled"), token=None)).broken() == []
     assert verdict(entries, record()).broken() == []
+
+
+def test_one_that_was_tried_again_by_hand_may_end_either_way() -> None:
+    entries = [asked(end="failed"), *run(1, 2), Again(task_id="a", at=0.9)]
+    assert verdict(entries, record(states=("queued", "running", "failed", *DONE))).broken() == []
 
 
 def test_one_key_that_made_two_tasks() -> None:
