@@ -17,6 +17,7 @@ from tests.chaos.faults import KINDS
 from tests.chaos.story import storm
 
 
+@pytest.mark.storm
 @pytest.mark.timeout(300)
 def test_nothing_accepted_is_lost_and_nothing_is_done_twice(tmp_path: Path) -> None:
     seed = int(os.environ.get("CHAOS_SEED") or secrets.randbelow(10**6))

@@ -87,6 +87,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield made
 
 
+@pytest.mark.storm
 @pytest.mark.timeout(240)
 def test_no_walk_breaks_a_promise(cluster: Cluster) -> None:
     number = int(os.environ.get("CHAOS_SEED") or secrets.randbelow(10**6))
