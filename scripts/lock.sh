@@ -23,7 +23,9 @@ options=("$@")
 compile run pyproject.toml requirements/run.in
 compile dashboard pyproject.toml requirements/run.in requirements/dashboard.in
 compile fast requirements/fast.in
-compile dev pyproject.toml requirements/run.in requirements/dashboard.in requirements/dev.in
+compile otel pyproject.toml requirements/run.in requirements/otel.in
+compile dev pyproject.toml requirements/run.in requirements/dashboard.in requirements/otel.in requirements/pulumi.in requirements/dev.in
+compile pulumi requirements/pulumi.in --constraints requirements/dev.txt
 
 if grep -nE 'https?:|file:|--(extra-)?index|--find-links|@ ' requirements/*.txt | grep -v '^requirements/overrides.txt'; then
   echo "the lines above name an address; none may be committed" >&2
