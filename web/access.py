@@ -1,0 +1,80 @@
+"""Who may use which address: one table of all routes, and what each change is called in the audit trail.
+
+A new route gets its row here; a test compares the table with app.py. A route without one needs `admin`.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from callboard.access.roles import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one route asks of its caller; HEAD has the rule of GET."""
+
+    #: None: everybody, also without a key.
+    role: Role | None
+    #: The change's name in the audit trail; None: the route changes nothing.
+    audit: str | None = None
+    #: A key that may submit may also read the task in the address, if it submitted that task itself.
+    own: bool = False
+    #: Any key will do, whatever its role.
+    any_role: bool = False
+
+
+PUBLIC: Final = Rule(None)
+ANY_KEY: Final = Rule(Role.SUBMIT, any_role=True)
+READ: Final = Rule(Role.READ)
+READ_OWN: Final = Rule(Role.READ, own=True)
+ADMIN: Final = Rule(Role.ADMIN)
+
+
+def _submits(audit: str) -> Rule:
+    return Rule(Role.SUBMIT, audit)
+
+
+def _operates(audit: str) -> Rule:
+    return Rule(Role.OPERATE, audit)
+
+
+#: (method, route) → rule. A WebSocket's method is WEBSOCKET.
+RULES: Final[dict[tuple[str, str], Rule]] = {
+    ("GET", "/api/tasks"): READ,
+    ("POST", "/api/tasks"): _submits("task.submit"),
+    ("POST", "/api/tasks/batch"): _submits("task.submit"),
+    ("POST", "/api/tasks/bulk"): _operates("task.bulk"),
+    ("GET", "/api/tasks/{task_id}"): READ_OWN,
+    ("DELETE", "/api/tasks/{task_id}"): _operates("task.delete"),
+    ("POST", "/api/tasks/{task_id}/cancel"): _operates("task.cancel"),
+    ("POST", "/api/tasks/{task_id}/retry"): _operates("task.retry"),
+    ("GET", "/api/tasks/{task_id}/logs"): READ_OWN,
+    ("GET", "/api/tasks/{task_id}/events"): READ_OWN,
+    ("WEBSOCKET", "/ws/tasks/{task_id}"): READ_OWN,
+    ("GET", "/api/events"): READ,
+    ("GET", "/api/operations"): READ,
+    ("GET", "/api/operations/{operation_id}"): READ,
+    ("POST", "/api/operations/{operation_id}/cancel"): _operates("operation.cancel"),
+    ("GET", "/api/dead-letters"): READ,
+    ("POST", "/api/files"): _submits("file.upload"),
+    ("GET", "/api/task-types"): ANY_KEY,
+    ("GET", "/api/queues"): READ,
+    ("GET", "/api/workers"): READ,
+    ("GET", "/api/stats"): READ,
+    ("GET", "/healthz"): PUBLIC,
+    ("GET", "/readyz"): PUBLIC,
+    # Pages; without a session a browser is sent to /sign-in.
+    ("GET", "/"): READ,
+    ("GET", "/tasks"): READ,
+    ("GET", "/tasks/{task_id}"): READ_OWN,
+    ("GET", "/observe"): READ,
+    ("GET", "/failed"): READ,
+    ("GET", "/queues"): READ,
+    ("GET", "/workers"): READ,
+    ("GET", "/static/{name}"): PUBLIC,
+}
+
+
+def rule_of(method: str, route: str) -> Rule:
+    """Return the rule of a route."""
+    return RULES.get(("GET" if method == "HEAD" else method, route), ADMIN)
