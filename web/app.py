@@ -6,8 +6,8 @@ from typing import Any
 import falcon
 import falcon.asgi
 
-from callboard.bootstrap import Service
 from callboard.errors import CallboardError
+from callboard.service import Service
 from callboard.tasks.ids import new_task_id
 from web import bulk, discovery, live, pages, pages_fleet, pages_tasks, problems, tasks
 from web.files import FileUploads

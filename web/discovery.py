@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import falcon.asgi
 
-from callboard.bootstrap import Service
+from callboard.service import Service
 from callboard.store import workers
 from callboard.store.workers import QueueEntry, WorkerEntry
 from callboard.tasks.ids import created_ms

@@ -5,8 +5,8 @@ from typing import Any
 
 import falcon.asgi
 
-from callboard.bootstrap import Service
 from callboard.errors import Unavailable
+from callboard.service import Service
 from web import discovery
 from web.pages import trouble
 from web.site import Site

@@ -9,8 +9,8 @@ import falcon.asgi
 import msgspec
 
 from callboard.board import Board
-from callboard.bootstrap import Service
 from callboard.errors import TaskNotFound, Unavailable, ValidationFailed
+from callboard.service import Service
 from callboard.store.pages import Page
 from callboard.tasks.ids import is_task_id
 from callboard.tasks.record import view

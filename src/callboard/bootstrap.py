@@ -4,7 +4,7 @@ Nothing else builds adapters, and nothing is built at import.
 """
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import dramatiq
@@ -28,6 +28,7 @@ from callboard.scheduler.clock import Clock
 from callboard.scheduler.ticks import QUEUE as PERIODIC
 from callboard.scheduler.ticks import declare_ticks
 from callboard.scheduler.trim import Trimmer
+from callboard.service import Service
 from callboard.settings import Settings, from_env, worker_id
 from callboard.store import calls
 from callboard.store.aio import AsyncStore
@@ -37,7 +38,7 @@ from callboard.store.results import RecordResults
 from callboard.store.subscription import SyncSubscription
 from callboard.store.sync import SyncStore
 from callboard.submit import Submitter
-from callboard.tasks.registry import Registry, TaskType, load
+from callboard.tasks.registry import Registry, load
 from callboard.tasks.run import Resources
 from callboard.worker.apart import Apart
 from callboard.worker.cancel import CancelListener
@@ -192,66 +193,6 @@ def scheduler(settings: Settings) -> SchedulerProcess:
     )
     loop = dramatiq.Worker(made.broker, queues={PERIODIC}, worker_threads=1)
     return SchedulerProcess(clock=Clock(actors), broker=made.broker, loop=loop)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Service:
-    """What the web process needs; started and stopped with it."""
-
-    settings: Settings
-    registry: Registry
-    board: Board
-    submitter: Submitter
-    files: Files
-    publisher: Any
-    store: AsyncStore
-    hub: Hub
-    keys: Keys
-    reconciler: Reconciler
-    bulk: Bulk
-    carry_out: CarryOut
-    dead_letters: DeadLetters
-    #: Embedded mode: what else runs in this process.
-    inside: list[Any] = field(default_factory=list)
-
-    def types_by_queue(self) -> dict[str, list[str]]:
-        """Return the task types that wait in each queue."""
-        return self.registry.types_by_queue()
-
-    def task_types(self) -> list[TaskType]:
-        """Return all task types by name."""
-        return list(self.registry)
-
-    async def problems(self) -> dict[str, str]:
-        """Return what is not reachable, by name, with the reason; empty when ready."""
-        found = {}
-        if problem := self.publisher.problem():
-            found["rabbitmq"] = problem
-        try:
-            await self.store.run(calls.ping())
-        except Exception as error:  # noqa: BLE001 - any failure is the answer
-            found["redis"] = str(error)
-        return found
-
-    def start(self) -> None:
-        """Begin to connect and to reconcile; needs neither RabbitMQ nor Redis to be there."""
-        for each in self.inside:
-            each.start()
-        self.publisher.start()
-        self.hub.start()
-        self.reconciler.start()
-        self.carry_out.start()
-
-    async def stop(self) -> None:
-        """Finish what is confirmed and close the connections."""
-        await self.carry_out.close()
-        await self.reconciler.close()
-        await self.submitter.close()
-        await self.hub.close()
-        await self.publisher.close()
-        for each in self.inside:
-            each.stop()
-        await self.store.close()
 
 
 def service(settings: Settings) -> Service:

@@ -15,9 +15,9 @@ import msgspec
 import pika
 
 from callboard import bootstrap
-from callboard.bootstrap import Service
 from callboard.broker.topology import Topology
 from callboard.local.process import LocalServerError, dying_with_parent, wait_until
+from callboard.service import Service
 from callboard.settings import Settings
 from callboard.store import calls
 from callboard.store.clients import sync_client
