@@ -4,44 +4,81 @@ which embedded mode does not have; its cron, its sending and its middleware are 
 
 import logging
 import threading
-from datetime import timedelta
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, Final
 
 import dramatiq
 import pendulum
 from dramatiq.errors import BrokerConnectionError
 from periodiq import Scheduler
 
+from callboard.errors import Unavailable
+from callboard.tasks.times import now_ms
+
 logger = logging.getLogger(__name__)
+
+MINUTE_MS: Final = 60_000
+#: Seconds between looks at the clock, which may be set, and between tries to send a tick.
+LOOK_S: Final = 1.0
+#: Seconds between heartbeats.
+BEAT_S: Final = 5.0
 
 
 class Clock(threading.Thread):
-    """Sends the periodic actors that are due, at the top of every minute."""
+    """Sends the periodic actors that are due, at the top of every minute, and says that it lives."""
 
-    def __init__(self, actors: list[dramatiq.Actor[..., Any]]) -> None:
+    def __init__(
+        self,
+        actors: list[dramatiq.Actor[..., Any]],
+        beat: Callable[[], object] = lambda: None,
+        clock: Callable[[], int] = now_ms,
+        look_s: float = LOOK_S,
+    ) -> None:
         super().__init__(name="clock", daemon=True)
         self._scheduler = Scheduler(actors=actors)
+        self._beat = beat
+        self._clock = clock
+        self._look_s = look_s
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Tick at once for the minute that has begun, then every minute, until stopped."""
-        due = pendulum.now("UTC").start_of("minute")
+        """Tick at once for the minute that has begun, then for every other one, until stopped.
+
+        A clock that is set forward or back has a new minute at once. A tick that cannot be sent is sent
+        as soon as it can be.
+        """
+        ticked: int | None = None
+        beat_at = 0.0
         while True:
-            self.tick(due)
-            due = max(due + timedelta(minutes=1), pendulum.now("UTC").start_of("minute"))
-            while (wait_s := (due - pendulum.now("UTC")).total_seconds()) > 0:
-                if self._stopping.wait(wait_s):
-                    return
-            if self._stopping.is_set():
+            now = self._clock()
+            minute = now // MINUTE_MS
+            if minute != ticked and self.tick(pendulum.from_timestamp(minute * 60)):
+                ticked = minute
+            if time.monotonic() >= beat_at:
+                beat_at = time.monotonic() + BEAT_S
+                self._say()
+            if self._stopping.wait(min(self._look_s, (MINUTE_MS - now % MINUTE_MS) / 1000)):
                 return
 
-    def tick(self, at: pendulum.DateTime) -> None:
-        """Send what is due at `at`."""
+    def tick(self, at: pendulum.DateTime) -> bool:
+        """Send what is due at `at`; tells whether all of it was sent."""
         actors = [each for each in self._scheduler.actors if each.options["periodic"].validate(at)]
         try:
             self._scheduler.send_actors(actors, pendulum.now("UTC"))
         except BrokerConnectionError as error:
-            logger.warning("the tick of %s could not be sent: %s", at, error)
+            logger.warning("the tick of %s could not be sent, trying on: %s", at, error)
+            return False
+        except Exception:  # a loop's edge: a clock that stands still would stop every schedule
+            logger.exception("the tick of %s could not be sent, trying on", at)
+            return False
+        return True
+
+    def _say(self) -> None:
+        try:
+            self._beat()
+        except Unavailable as error:
+            logger.debug("no heartbeat could be written: %s", error)
 
     def stop(self) -> None:
         """End the thread."""

@@ -19,6 +19,8 @@ build the same names from the prefix (prelude.lua); a test compares the two.
 | `workers` | sorted set | worker ids by last heartbeat (ms) | trimmed |
 | `stats:{minute}` | hash | counts and histograms of that minute, by type | 25 h |
 | `tick:{name}:{minute}` | string | that somebody did that minute's work | 1 h |
+| `schedulers` | sorted set | schedulers by last heartbeat (ms) | trimmed |
+| `scheduler_tick` | string | when due schedules were last looked for (ms) | as long as the installation |
 | `operation:{id}` | hash | what is done to many tasks, and how far it is | 24 h |
 | `operation:{id}:chunks` | hash | the ids of its tasks that are still to be done, by chunk | 24 h |
 | `operations` | sorted set | the ids of the newest 50 operations | trimmed |

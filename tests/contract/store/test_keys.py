@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from callboard.store import adrift, calls, keys, operations
+from callboard.store import adrift, calls, keys, operations, schedulers
 from callboard.tasks.states import State
 from tests.contract.store.bench import ERROR, FAR_MS, TTL_S, Bench, Watcher
 from tests.contract.store.test_operations import begin
@@ -65,6 +65,8 @@ async def everything(bench: Bench) -> None:
     await bench.run(calls.requeue(bench.keys, unclaimed.task_id))
     await bench.run(adrift.add(bench.keys, "idx:reverse_text:normal:queued", ""))
     await bench.run(calls.take_tick(bench.keys, "trim", 29_000_000))
+    await bench.run(schedulers.beat(bench.keys, "host:2"))
+    await bench.run(schedulers.ticked(bench.keys))
     for _ in range(2):
         await begin(bench, [task], [unclaimed])
     for operation in await bench.run(operations.running(bench.keys)):
