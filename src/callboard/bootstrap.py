@@ -24,13 +24,14 @@ from callboard.files import Files
 from callboard.live.hub import Hub
 from callboard.pressure import Pressure
 from callboard.reconcile import Reconciler
-from callboard.scheduler.clock import Clock
+from callboard.scheduler.clock import Clock, run_here
+from callboard.scheduler.process import SchedulerProcess
 from callboard.scheduler.ticks import QUEUE as PERIODIC
 from callboard.scheduler.ticks import declare_ticks
 from callboard.scheduler.trim import Trimmer
 from callboard.service import Service
 from callboard.settings import Settings, from_env, worker_id
-from callboard.store import calls
+from callboard.store import calls, schedulers
 from callboard.store.aio import AsyncStore
 from callboard.store.clients import async_client, sync_client
 from callboard.store.keys import Keys, keys_for
@@ -165,34 +166,24 @@ def worker(settings: Settings, queues: list[str] | None = None, made: Parts | No
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class SchedulerProcess:
-    """The clock and the one thread that does what it ticks."""
-
-    clock: Clock
-    broker: Any
-    loop: dramatiq.Worker
-
-    def start(self) -> None:
-        """Begin to tick; returns at once."""
-        self.loop.start()
-        self.clock.start()
-
-    def stop(self) -> None:
-        """Let the tick that runs end."""
-        self.clock.stop()
-        self.loop.stop(timeout=10_000)
-        self.broker.close()
-
-
-def scheduler(settings: Settings) -> SchedulerProcess:
-    """Build a scheduler process; any number of them may run."""
-    made = parts(settings)
+def scheduler(settings: Settings, made: Parts | None = None) -> SchedulerProcess:
+    """Build a scheduler; any number of them may run."""
+    made = made or parts(settings)
+    name = worker_id()
     actors = declare_ticks(
         made.broker, made.store, made.keys, Trimmer(made.store, made.keys, settings.result_ttl)
     )
-    loop = dramatiq.Worker(made.broker, queues={PERIODIC}, worker_threads=1)
-    return SchedulerProcess(clock=Clock(actors), broker=made.broker, loop=loop)
+
+    def beat() -> None:
+        made.store.run(schedulers.beat(made.keys, name))
+
+    return SchedulerProcess(
+        name=name,
+        clock=Clock(actors, beat, run_here if settings.embedded else None),
+        store=made.store,
+        keys=made.keys,
+        loop=None if settings.embedded else dramatiq.Worker(made.broker, queues={PERIODIC}, worker_threads=2),
+    )
 
 
 def service(settings: Settings) -> Service:
@@ -206,11 +197,7 @@ def service(settings: Settings) -> Service:
     if settings.embedded:
         made = parts(settings)
         registry = made.registry
-        actors = declare_ticks(made.broker, made.store, keys, Trimmer(made.store, keys, settings.result_ttl))
-        process = worker(settings, made=made)
-        assert process.loop.consumer_whitelist is not None  # noqa: S101 - set by worker()
-        process.loop.consumer_whitelist.add(PERIODIC)
-        inside = [process, Clock(actors)]
+        inside = [worker(settings, made=made), scheduler(settings, made)]
         publisher = EmbeddedPublisher(made.broker)
     else:
         registry = load(settings.actors)

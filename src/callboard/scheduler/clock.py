@@ -18,6 +18,8 @@ from callboard.tasks.times import now_ms
 
 logger = logging.getLogger(__name__)
 
+Actors = list[dramatiq.Actor[..., Any]]
+
 MINUTE_MS: Final = 60_000
 #: Seconds between looks at the clock, which may be set, and between tries to send a tick.
 LOOK_S: Final = 1.0
@@ -30,13 +32,15 @@ class Clock(threading.Thread):
 
     def __init__(
         self,
-        actors: list[dramatiq.Actor[..., Any]],
+        actors: Actors,
         beat: Callable[[], object] = lambda: None,
+        send: Callable[[Actors], None] | None = None,
         clock: Callable[[], int] = now_ms,
         look_s: float = LOOK_S,
     ) -> None:
         super().__init__(name="clock", daemon=True)
-        self._scheduler = Scheduler(actors=actors)
+        self._actors = actors
+        self._send = send or self._to_queue
         self._beat = beat
         self._clock = clock
         self._look_s = look_s
@@ -63,9 +67,8 @@ class Clock(threading.Thread):
 
     def tick(self, at: pendulum.DateTime) -> bool:
         """Send what is due at `at`; tells whether all of it was sent."""
-        actors = [each for each in self._scheduler.actors if each.options["periodic"].validate(at)]
         try:
-            self._scheduler.send_actors(actors, pendulum.now("UTC"))
+            self._send([each for each in self._actors if each.options["periodic"].validate(at)])
         except BrokerConnectionError as error:
             logger.warning("the tick of %s could not be sent, trying on: %s", at, error)
             return False
@@ -73,6 +76,9 @@ class Clock(threading.Thread):
             logger.exception("the tick of %s could not be sent, trying on", at)
             return False
         return True
+
+    def _to_queue(self, actors: Actors) -> None:
+        Scheduler(actors=actors).send_actors(actors, pendulum.now("UTC"))
 
     def _say(self) -> None:
         try:
@@ -83,3 +89,12 @@ class Clock(threading.Thread):
     def stop(self) -> None:
         """End the thread."""
         self._stopping.set()
+
+
+def run_here(actors: Actors) -> None:
+    """Do the work in the clock's own thread: in embedded mode the workers' threads may all be busy."""
+    for each in actors:
+        try:
+            each.fn()
+        except Exception:  # a loop's edge: the others have their turn
+            logger.exception("%s failed; it comes again in a minute", each.actor_name)

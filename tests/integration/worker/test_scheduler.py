@@ -15,7 +15,7 @@ from callboard.scheduler.clock import Clock
 from callboard.scheduler.ticks import QUEUE, declare_ticks
 from callboard.scheduler.trim import Trimmer
 from callboard.settings import MEMORY
-from callboard.store import calls, pages
+from callboard.store import calls, pages, schedulers
 from callboard.store.clients import sync_client
 from callboard.store.keys import Keys, keys_for
 from callboard.store.sync import SyncStore
@@ -153,10 +153,12 @@ def test_trimming_goes_on_where_a_round_ends(store: SyncStore, keys: Keys) -> No
 
 
 def test_two_scheduler_processes_start_tick_and_stop(board: Installation) -> None:
-    schedulers = [board.run("scheduler") for _ in range(2)]
+    started = [board.run("scheduler") for _ in range(2)]
     soon(lambda: board.redis.keys(f"{board.keys.prefix}tick:trim:*"), "the minute that has begun is taken")
-    for each in schedulers:
+    soon(lambda: len(board.store.run(schedulers.seen(board.keys)).beats) == 2, "both say that they live")
+    for each in started:
         assert each.stop() == 0
         assert "Traceback" not in each.log()
+    assert board.store.run(schedulers.seen(board.keys)).beats == {}
     minutes: Any = board.redis.keys(f"{board.keys.prefix}tick:trim:*")
     assert 1 <= len(minutes) <= 2
