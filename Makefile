@@ -17,7 +17,7 @@ help: ## this list
 run: $(VENV)/.run ## everything in one process, no servers: API, UI, workers, scheduler
 	@exec $(VENV)/bin/callboard run $(ARGS)
 
-stack: $(VENV)/.dashboard ## the real thing without containers: own RabbitMQ and Redis, web, workers, scheduler
+stack: $(VENV)/.dashboard ## the real thing without containers: own RabbitMQ and Redis, web, workers, scheduler, dashboard
 	@exec $(VENV)/bin/callboard stack $(ARGS)
 
 doctor: $(VENV)/.run ## examine the stack of .run, or the installation of CALLBOARD_*: what is wrong, what to do

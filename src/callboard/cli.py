@@ -1,4 +1,4 @@
-"""The commands: `callboard run | stack | web | worker | scheduler | doctor`."""
+"""The commands: `callboard run | stack | web | worker | scheduler | dashboard | doctor`."""
 
 import argparse
 import importlib
@@ -44,12 +44,13 @@ def _parser() -> argparse.ArgumentParser:
         return found
 
     add("run", "everything in one process, no servers; nothing survives it", _run)
-    add("stack", "RabbitMQ, Redis, web, workers and scheduler on this machine, supervised", _stack)
+    add("stack", "RabbitMQ, Redis, web, workers, scheduler, dashboard on this machine, supervised", _stack)
     add("web", "the HTTP API and the web UI", _web)
     worker = add("worker", "one worker process", _worker)
     worker.add_argument("--queues", metavar="a,b", help="serve only these queues (default: all)")
     worker.add_argument("--threads", type=int, metavar="N", help="tasks at the same time (CALLBOARD_THREADS)")
     add("scheduler", "the every-minute work; several may run", _scheduler)
+    add("dashboard", "dramatiq-dashboard over the records (CALLBOARD_DASHBOARD_PORT)", _dashboard)
     doctor = add(
         "doctor", "examine a running installation and say what to do; exit code 1 if it must be", _doctor
     )
@@ -124,6 +125,21 @@ def _scheduler(_options: argparse.Namespace) -> int:
     stop.wait()
     process.stop()
     _leave(0)
+    return 0
+
+
+def _dashboard(_options: argparse.Namespace) -> int:
+    settings = _with_servers(from_env(), "dashboard")
+    try:
+        serve = importlib.import_module("callboard.dashboard.serve")
+    except ModuleNotFoundError as error:
+        if error.name != "dramatiq_dashboard":
+            raise
+        raise CallboardError(
+            "`callboard dashboard` needs dramatiq-dashboard: "
+            "pip install --no-deps --require-hashes -r requirements/dashboard.txt"
+        ) from None
+    serve.run(settings)
     return 0
 
 

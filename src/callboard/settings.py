@@ -30,6 +30,8 @@ class Settings:
     redis_url: str = field(default=MEMORY, repr=False)
     host: str = "127.0.0.1"
     port: int = 5000
+    #: Where dramatiq-dashboard listens, on the same host.
+    dashboard_port: int = 5555
     #: Put before every Redis key and RabbitMQ name, so that installations can share servers.
     namespace: str = ""
     #: Modules or packages whose task types are served.
@@ -87,6 +89,7 @@ def from_env(env: Mapping[str, str] | None = None) -> Settings:
         redis_url=source.take("REDIS_URL", _redis_url, MEMORY),
         host=source.take("HOST", str, "127.0.0.1"),
         port=source.take("PORT", _whole(1, 65_535, "5000"), 5000),
+        dashboard_port=source.take("DASHBOARD_PORT", _whole(1, 65_535, "5555"), 5555),
         namespace=source.take("NAMESPACE", _namespace, ""),
         actors=source.take("ACTORS", _modules, ("actors",)),
         result_ttl=source.take("RESULT_TTL", _whole(60, 10**9, "604800"), 7 * 86_400),

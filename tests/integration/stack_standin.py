@@ -1,4 +1,4 @@
-"""`callboard stack` of a test: real servers and supervisor, stand-ins for web, worker and scheduler.
+"""`callboard stack` of a test: real servers and supervisor, stand-ins for our own programs.
 
 Run as `stack_standin.py FOLDER` it is the stack of that folder, as `stack_standin.py as NAME` one program.
 """
@@ -33,8 +33,8 @@ def _programs(settings: Settings, workers: int) -> list[Program]:
 def _run(name: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print(name, "sees", *sorted(key for key in os.environ if key.startswith("CALLBOARD_")))
-    if name == "web":
-        ThreadingHTTPServer(("127.0.0.1", int(os.environ["CALLBOARD_PORT"])), _Ready).serve_forever()
+    if port := {"web": "CALLBOARD_PORT", "dashboard": "CALLBOARD_DASHBOARD_PORT"}.get(name):
+        ThreadingHTTPServer(("127.0.0.1", int(os.environ[port])), _Ready).serve_forever()
     signal.pause()
 
 

@@ -110,8 +110,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def test_it_says_what_it_starts_and_what_to_try(running: Running) -> None:
     said = "".join(running.printed)
     assert "starting RabbitMQ … ready in " in said
-    assert "starting web, 2 workers, scheduler … ready in " in said
+    assert "starting web, 2 workers, scheduler, dashboard … ready in " in said
     assert f"http://127.0.0.1:{running.port}/" in said
+    assert f"Dashboard   http://127.0.0.1:{running.env()['CALLBOARD_DASHBOARD_PORT']}/" in said
     assert "curl -s" in said
     assert "password" not in said.replace("(with the passwords)", "")
 
@@ -125,7 +126,7 @@ def test_the_settings_in_effect_are_in_a_file_only_the_owner_reads(running: Runn
 
 
 def test_every_program_gets_the_settings(running: Running) -> None:
-    for name in ("web", "worker-1", "worker-2", "scheduler"):
+    for name in ("web", "worker-1", "worker-2", "scheduler", "dashboard"):
         log = running.folder / f".run/logs/{name}.log"
         wait_until(lambda log=log: "CALLBOARD_BROKER_URL" in log.read_text(), timeout_s=10, what="it is told")
 
@@ -140,7 +141,7 @@ def test_it_listens_on_loopback_only(running: Running) -> None:
     assert addresses <= {"127.0.0.1", "::1"}
 
 
-@pytest.mark.parametrize("name", ["web", "worker-2", "scheduler", "redis", "rabbitmq"])
+@pytest.mark.parametrize("name", ["web", "worker-2", "scheduler", "dashboard", "redis", "rabbitmq"])
 def test_a_killed_program_is_back_within_two_seconds(name: str, running: Running) -> None:
     for _ in range(2):  # twice, since the second time in a row is the harder one
         before = running.pids()[name]

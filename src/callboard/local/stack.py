@@ -46,6 +46,7 @@ def app_programs(settings: Settings, workers: int) -> list[Program]:
         Program("web", _APP, [*callboard, "web"]),
         Program("worker", _APP, [*callboard, "worker"], count=workers, stop_wait_s=drain_s),
         Program("scheduler", _APP, [*callboard, "scheduler"]),
+        Program("dashboard", _APP, [*callboard, "dashboard"]),
     ]
 
 
@@ -75,7 +76,16 @@ def _run(env: dict[str, str], root: Path, programs: ListPrograms, signals: StopS
             if env.pop(PREFIX + name, None):
                 _say(f"{PREFIX}{name} is ignored: the stack has its own RabbitMQ and Redis")
         settings = from_env(env)  # a bad setting ends it here
-        env |= {f"{PREFIX}HOST": settings.host, f"{PREFIX}PORT": str(settings.port)}
+        dashboard_port = _free(env, "DASHBOARD_PORT") or _next_free(settings)
+        if dashboard_port == settings.port:
+            raise SettingsError(
+                f"{PREFIX}PORT and {PREFIX}DASHBOARD_PORT are both {dashboard_port}; change one"
+            )
+        env |= {
+            f"{PREFIX}HOST": settings.host,
+            f"{PREFIX}PORT": str(settings.port),
+            f"{PREFIX}DASHBOARD_PORT": str(dashboard_port),
+        }
         _free(env, "PORT")
         _install_servers(root)
         rabbitmq = RabbitNode(folder / "rabbitmq", rabbitmq_port)
@@ -138,13 +148,16 @@ def _start_all(
     for app in apps:
         supervisor.run(app.name)
     names = ", ".join(app.name if app.count == 1 else f"{app.count} {app.name}s" for app in apps)
-    wait(names, "web", lambda: _serves(settings), _WEB_READY_S)
+    wait(names, "web", lambda: _serves(settings.host, settings.port, "/readyz"), _WEB_READY_S)
+    if any(app.name == "dashboard" for app in apps):
+        check = partial(_serves, settings.host, settings.dashboard_port, "/healthz")
+        supervisor.wait_ready("dashboard", check, timeout_s=_WEB_READY_S)
 
 
-def _serves(settings: Settings) -> bool:
-    connection = HTTPConnection(settings.host, settings.port, timeout=5.0)
+def _serves(host: str, port: int, path: str) -> bool:
+    connection = HTTPConnection(host, port, timeout=5.0)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", path)
         return connection.getresponse().status == 200
     except (OSError, HTTPException):
         return False
@@ -156,14 +169,15 @@ def _where(
     settings: Settings, rabbitmq: RabbitNode, redis: RedisServer, supervisor: Supervisor, root: Path
 ) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    base = f"http://{host}:{settings.port}"
+    base = f"http://{host}"
     logs, conf, ctl = (
         os.path.relpath(path, root)
         for path in (supervisor.logs, supervisor.conf, Path(sys.executable).with_name("supervisorctl"))
     )
     return f"""
 Callboard is running.
-  API and UI  {base}/
+  API and UI  {base}:{settings.port}/
+  Dashboard   {base}:{settings.dashboard_port}/
   RabbitMQ    127.0.0.1:{rabbitmq.port}
   Redis       127.0.0.1:{redis.port}
   settings    .run/env (with the passwords)
@@ -171,7 +185,7 @@ Callboard is running.
   processes   {ctl} -c {conf} status
 
 Try it:
-  curl -s {base}/api/tasks -H 'Content-Type: application/json' \\
+  curl -s {base}:{settings.port}/api/tasks -H 'Content-Type: application/json' \\
     -d '{{"task_type": "reverse_text", "parameters": {{"text": "stressed"}}}}'
 
 Ctrl-C stops all of it; the data stays in .run/."""
@@ -201,6 +215,12 @@ def _free(env: Mapping[str, str], name: str) -> int | None:
         other = f"{PREFIX}{name}={port + 1 if port < 65_535 else port - 1}"
         raise SettingsError(f"port {port} is taken; choose another one, e.g. {other}")
     return port
+
+
+def _next_free(settings: Settings) -> int:
+    """Return the dashboard's usual port, or the next one that nobody has; where it is, the stack says."""
+    usual = range(settings.dashboard_port, 65_536)
+    return next(port for port in usual if port != settings.port and is_free(port))
 
 
 def _install_servers(root: Path) -> None:

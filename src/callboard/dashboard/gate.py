@@ -1,0 +1,187 @@
+"""What stands in front of dramatiq-dashboard: who may, whether it is a request of ours, how answers look.
+
+The package trusts what it is sent: a missing form field, a bad number or a Redis that is down would be a
+500, its cookie has no SameSite, and it sends no security headers.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
+from io import BytesIO
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from callboard.access.roles import Role
+from callboard.dashboard.app import STATIC, Dashboard
+from callboard.dashboard.guard import Guard, Refused
+from callboard.errors import CallboardError, Conflict, TaskNotFound, Unavailable, ValidationFailed
+
+logger = logging.getLogger(__name__)
+
+#: The package's cookie and form field, and the only value of it that is passed on: it goes into pages.
+CSRF: Final = "__dd_csrf"
+_TOKEN: Final = re.compile("[0-9a-f]{64}")
+_CURSOR: Final = re.compile("[0-9]{1,80}")
+#: Bytes of a form; the two that there are have three short fields.
+FORM_MOST: Final = 4096
+#: The only addresses that change anything.
+CHANGES: Final = ("/delete-message", "/requeue-message")
+
+HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    # With "no-referrer" a browser's own forms would come with `Origin: null`.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+#: What to do about the statuses that the package answers with nothing but a word.
+_PLAIN: Final = {
+    403: (
+        "This form is out of date",
+        "The page that it is on was loaded before the present session began.",
+        "Go back, reload that page, and try again.",
+    ),
+    404: ("There is no such page", "The address is none of the dashboard's.", ""),
+    405: ("Use the buttons", "This address takes forms only (POST).", ""),
+}
+
+Environ = dict[str, Any]
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+
+
+class Gate:
+    """The WSGI application that is served."""
+
+    def __init__(self, dashboard: Dashboard, guard: Guard) -> None:
+        self._dashboard = dashboard
+        self._guard = guard
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
+        """Answer one request."""
+        try:
+            status, headers, body = self._answer(environ)
+        except Exception as error:  # noqa: BLE001 - a request's edge: each failure is a page
+            status, headers, body = self._refusal(_refused(error))
+        sent = HEADERS | headers | {"Content-Length": str(len(body))}
+        start_response(status, list(sent.items()))
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+    def _answer(self, environ: Environ) -> tuple[str, dict[str, str], bytes]:
+        method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
+        if method not in ("GET", "HEAD", "POST"):
+            raise Refused("405", *_PLAIN[405], headers={"Allow": "GET, HEAD, POST"})
+        if path == "/healthz":
+            return "200 OK", {"Content-Type": "text/plain"}, b"ok\n"
+        if path in STATIC:
+            content_type, data = STATIC[path]
+            return "200 OK", {"Content-Type": content_type, "Cache-Control": "max-age=3600"}, data
+        changes = method == "POST" or path in CHANGES
+        self._guard.admit(environ, Role.OPERATE if changes else Role.READ)
+        inner = self._checked(environ) if method == "POST" else _reading(environ)
+        return self._ask({**environ, **inner, "HTTP_COOKIE": _cookie(environ)})
+
+    def _checked(self, environ: Environ) -> Environ:
+        """Return what is passed on of a form; raises Refused for what no page of ours sends."""
+        host = environ.get("HTTP_HOST", "")
+        origin = environ.get("HTTP_ORIGIN")
+        if (origin is not None and origin not in (f"http://{host}", f"https://{host}")) or environ.get(
+            "HTTP_SEC_FETCH_SITE"
+        ) in ("cross-site", "same-site"):
+            raise Refused("403", "Not from here", "The request comes from a page of another site.")
+        if environ["PATH_INFO"] not in CHANGES:
+            raise Refused(
+                "405", "Nothing to change", "This address is for reading.", headers={"Allow": "GET"}
+            )
+        if environ.get("CONTENT_TYPE", "").split(";")[0].strip() != "application/x-www-form-urlencoded":
+            raise Refused("415", "Not a form", "The dashboard takes HTML forms; programs use the HTTP API.")
+        length = environ.get("CONTENT_LENGTH") or ""
+        if not length.isdecimal() or int(length) > FORM_MOST:
+            raise Refused("413", "Too large", f"A form of the dashboard has at most {FORM_MOST} bytes.")
+        body = environ["wsgi.input"].read(int(length))
+        try:
+            form = {name.decode(): value.decode() for name, value in parse_qsl(body)}
+        except ValueError:
+            form = {}
+        if missing := [name for name in ("queue", "id") if not form.get(name)]:
+            raise Refused("422", "The form is not complete", f"It lacks: {', '.join(missing)}.")
+        return {"wsgi.input": BytesIO(body)}
+
+    def _ask(self, environ: Environ) -> tuple[str, dict[str, str], bytes]:
+        """Return the package's answer, with what it leaves out."""
+        found: list[Any] = []
+        chunks: Iterable[bytes] = self._dashboard(environ, lambda *answer: found.append(answer))
+        body = b"".join(chunks)
+        status, pairs = found[0]
+        code = int(status[:3])
+        if code >= 400:
+            raise Refused(str(code), *_PLAIN[code])
+        headers = {name.title(): value for name, value in pairs}
+        if "Set-Cookie" in headers:
+            secure = "; Secure" if environ.get("wsgi.url_scheme") == "https" else ""
+            headers["Set-Cookie"] += f"; SameSite=Strict{secure}"
+        return status, headers, body
+
+    def _refusal(self, refused: Refused) -> tuple[str, dict[str, str], bytes]:
+        status = HTTPStatus(int(refused.status))
+        page = self._dashboard.page(
+            "problem.html", title=refused.title, detail=refused.detail, advice=refused.advice, request=None
+        )
+        headers = {"Content-Type": "text/html; charset=utf-8"} | refused.headers
+        return f"{status.value} {status.phrase}", headers, page.encode("utf-8", "replace")
+
+
+def _reading(environ: Environ) -> Environ:
+    """Check the one parameter that the package makes a number of."""
+    query = dict(parse_qsl(environ.get("QUERY_STRING", "")))
+    if not _CURSOR.fullmatch(query.get("cursor", "0")):
+        raise Refused("400", "No such page", "The address has a cursor that is none of the dashboard's.")
+    return {}
+
+
+def _cookie(environ: Mapping[str, Any]) -> str:
+    """Return the Cookie header that is passed on: the package's own token if it is one, and nothing else."""
+    cookies: SimpleCookie = SimpleCookie()
+    try:
+        cookies.load(environ.get("HTTP_COOKIE", ""))
+    except CookieError:
+        return ""
+    token = cookies[CSRF].value if CSRF in cookies else ""
+    return f"{CSRF}={token}" if _TOKEN.fullmatch(token) else ""
+
+
+def _refused(error: Exception) -> Refused:
+    """Return what is shown of an error; only what nobody expected is logged with its traceback."""
+    match error:
+        case Refused():
+            return error
+        case Unavailable():
+            return Refused(
+                "503",
+                "Redis does not answer",
+                f"The records cannot be read now: {error}",
+                "Nothing is lost by that. Reload in a moment; `callboard doctor` says what is wrong.",
+                {"Retry-After": str(error.retry_after_s)},
+            )
+        case TaskNotFound():
+            return Refused("404", "No such task", f"In this queue {error}.")
+        case Conflict():
+            return Refused("409", "Too late", f"Nothing was done: {error}.", "Look at the task as it is now.")
+        case ValidationFailed():
+            return Refused("400", "No such page", "The address has a cursor that is none of the dashboard's.")
+        case CallboardError() if error.code == "not-found":
+            return Refused("404", "No such queue", f"{error}.")
+        case _:
+            logger.error("a request failed", exc_info=error)
+            return Refused(
+                "500",
+                "The dashboard failed",
+                "It could not show this page; its log says why.",
+                "Nothing was lost.",
+            )
