@@ -9,7 +9,7 @@ import falcon.asgi
 from callboard.errors import CallboardError
 from callboard.service import Service
 from callboard.tasks.ids import new_task_id
-from web import bulk, discovery, live, pages, pages_fleet, pages_tasks, problems, tasks
+from web import bulk, discovery, live, pages, pages_fleet, pages_tasks, problems, queues, tasks
 from web.files import FileUploads
 from web.origin import OriginCheck
 from web.site import Site, Static
@@ -60,7 +60,11 @@ def add_routes(app: App, service: Service, streams: Streams) -> None:
     add("/api/dead-letters", bulk.DeadLetterGroups(service.dead_letters))
     add("/api/files", FileUploads(service.files))
     add("/api/task-types", discovery.TaskTypes(service))
-    add("/api/queues", discovery.Queues(service))
+    add("/api/queues", queues.AllQueues(service.queues))
+    add("/api/queues/{name}", queues.Queue(service.queues))
+    add("/api/queues/{name}/pause", queues.Pause(service.queues))
+    add("/api/queues/{name}/resume", queues.Resume(service.queues))
+    add("/api/queues/{name}/purge", queues.Purge(service.queues))
     add("/api/workers", discovery.Workers(service))
     add("/api/stats", Stats(board))
     add("/healthz", discovery.Live())

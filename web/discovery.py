@@ -1,14 +1,12 @@
-"""What this installation offers and how it does: task types, queues, workers, health."""
+"""What this installation offers and how it does: task types, workers, health."""
 
 from typing import Any, Final
 
 import falcon.asgi
 
 from callboard.service import Service
-from callboard.store import workers
-from callboard.store.workers import QueueEntry, WorkerEntry
-from callboard.tasks.ids import created_ms
-from callboard.tasks.times import now_ms, to_rfc3339
+from callboard.store.workers import WorkerEntry
+from callboard.tasks.times import to_rfc3339
 from web import query
 from web.tasks import answer
 
@@ -26,44 +24,6 @@ class TaskTypes:
         """Describe every task type with its JSON Schema and an example."""
         query.only(req, ())
         answer(resp, self._answer)
-
-
-class Queues:
-    """`GET /api/queues`."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    async def on_get(self, req: Request, resp: Response) -> None:
-        """Show what waits in every queue and who serves it."""
-        query.only(req, ())
-        answer(resp, {"queues": await queues_of(self._service)})
-
-
-async def queues_of(service: Service) -> list[dict[str, Any]]:
-    """Return every queue as the API shows it; raises Unavailable."""
-    by_queue = service.types_by_queue()
-    found = await service.store.run(workers.queues(service.keys, by_queue))
-    alive = await service.board.workers()
-    return [_queue(each, by_queue[each.name], alive) for each in found]
-
-
-def _queue(entry: QueueEntry, types: list[str], alive: list[WorkerEntry]) -> dict[str, Any]:
-    waited_ms = now_ms() - created_ms(entry.oldest_id) if entry.oldest_id else 0
-    serving = [each for each in alive if entry.name in each.queues]
-    return {
-        "name": entry.name,
-        "task_types": types,
-        "ready": entry.high + entry.normal + entry.low,
-        "by_priority": {"high": entry.high, "normal": entry.normal, "low": entry.low},
-        "unacked": entry.running,
-        "delayed": entry.scheduled + entry.retrying,
-        "dead": entry.failed,
-        "consumers": len(serving),
-        "threads": sum(each.threads for each in serving),
-        "oldest_waiting_seconds": max(0, waited_ms) / 1000,
-        "paused": False,
-    }
 
 
 class Workers:

@@ -42,7 +42,7 @@ class QueuesPage(_Page):
 
     async def on_get(self, req: Request, resp: Response) -> None:
         """Show every queue."""
-        await self._send(req, resp, "queues.html", discovery.queues_of(self._service))
+        await self._send(req, resp, "queues.html", self._service.queues.all())
 
 
 class WorkersPage(_Page):

@@ -21,8 +21,10 @@ from callboard.dead_letters import DeadLetters
 from callboard.encoding import MsgspecEncoder
 from callboard.errors import SettingsError
 from callboard.files import Files
+from callboard.flow import Flow
 from callboard.live.hub import Hub
 from callboard.pressure import Pressure
+from callboard.queues import Queues
 from callboard.reconcile import Reconciler
 from callboard.scheduler.clock import Clock, run_here
 from callboard.scheduler.process import SchedulerProcess
@@ -49,6 +51,7 @@ from callboard.worker.insist import Insist
 from callboard.worker.loop import PriorityWorker, Unknown
 from callboard.worker.middleware import middleware
 from callboard.worker.outcome import describe
+from callboard.worker.pause import PauseListener
 from callboard.worker.process import WorkerProcess
 from callboard.worker.report import Flusher
 from callboard.worker.running import Running
@@ -142,6 +145,7 @@ def worker(settings: Settings, queues: list[str] | None = None, made: Parts | No
         flusher=flusher,
         insist=insist,
         give_up_thread=loop.give_up,
+        refuse=loop.refuse,
         apart=None if settings.embedded else Apart(settings),
         result_ttl_s=settings.result_ttl,
         result_limit=settings.result_limit,
@@ -159,6 +163,12 @@ def worker(settings: Settings, queues: list[str] | None = None, made: Parts | No
         watch=Watch(running),
         cancels=CancelListener(
             SyncSubscription(sync_client(settings.redis_url), made.keys.cancel_requests), running
+        ),
+        pauses=PauseListener(
+            SyncSubscription(sync_client(settings.redis_url), made.keys.queue_changes),
+            made.store,
+            made.keys,
+            loop.hold,
         ),
         running=running,
         insist=insist,
@@ -208,6 +218,9 @@ def service(settings: Settings) -> Service:
     pressure = Pressure(store, keys, registry.types_by_queue(), settings.queue_limit)
     submitter = Submitter(registry, store, publisher, keys, pressure=pressure)
     carry_out = CarryOut(store, keys, submitter, worker_id(), settings.result_ttl)
+    bulk = Bulk(store, keys, settings.result_ttl, carry_out.wake)
+    by_queue = registry.types_by_queue()
+    flow = Flow(store, keys, [each.name for each in registry])
     hub = Hub(async_client(settings.redis_url), keys.prefix)
     return Service(
         settings=settings,
@@ -220,8 +233,9 @@ def service(settings: Settings) -> Service:
         hub=hub,
         keys=keys,
         reconciler=Reconciler(store, keys, submitter, publisher, pressure),
-        bulk=Bulk(store, keys, settings.result_ttl, carry_out.wake),
+        bulk=bulk,
         carry_out=carry_out,
         dead_letters=DeadLetters(store, keys),
+        queues=Queues(store, keys, by_queue, flow, bulk),
         inside=inside,
     )

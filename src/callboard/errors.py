@@ -74,6 +74,16 @@ class OperationNotFound(CallboardError):
         super().__init__(f"no operation has the id {operation_id}; they are kept for 24 hours")
 
 
+class QueueNotFound(CallboardError):
+    """No task type uses a queue of this name."""
+
+    code = "not-found"
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        self.name = name
+        super().__init__(f"no task type uses a queue {name[:100]!r}; known queues: {', '.join(known)}")
+
+
 class Conflict(CallboardError):
     """The task (or key) is in a state that does not allow this."""
 

@@ -9,6 +9,7 @@ from callboard.carry_out import CarryOut
 from callboard.dead_letters import DeadLetters
 from callboard.files import Files
 from callboard.live.hub import Hub
+from callboard.queues import Queues
 from callboard.reconcile import Reconciler
 from callboard.settings import Settings
 from callboard.store import calls
@@ -35,6 +36,7 @@ class Service:
     bulk: Bulk
     carry_out: CarryOut
     dead_letters: DeadLetters
+    queues: Queues
     #: Embedded mode: what else runs in this process.
     inside: list[Any] = field(default_factory=list)
 

@@ -30,6 +30,8 @@ class EmbeddedBroker(StubBroker):
 
     def __init__(self, middleware: list[Middleware]) -> None:
         super().__init__(middleware)
+        #: Queues from which nothing is taken.
+        self.held: frozenset[str] = frozenset()
         self.dead: defaultdict[str, deque[bytes]] = defaultdict(lambda: deque(maxlen=DEAD_KEPT))
         self._count = itertools.count()
         self._timer = _Timer(self._deliver)
@@ -96,7 +98,7 @@ class _EmbeddedConsumer(Consumer):
         self._draining = threading.Event()
 
     def __next__(self) -> MessageProxy | None:
-        if self._draining.is_set():
+        if self._draining.is_set() or self._queue_name in self._broker.held:
             time.sleep(self._timeout_s)
             return None
         if not self._slots.acquire(timeout=self._timeout_s):
@@ -130,12 +132,17 @@ class _EmbeddedConsumer(Consumer):
             self._broker.dead[self._queue_name].append(entry[2])
             self._slots.release()
 
-    def drain(self, messages: list[Any]) -> None:
-        """Take no more from the queue and put these messages back."""
-        self._draining.set()
+    def give_back(self, messages: list[Any]) -> None:
+        """Put these messages back into their old places."""
         for message in messages:
             if message.consumer is self and (entry := self._held.pop(message.number, None)) is not None:
                 self._queue.put(entry)
+                self._slots.release()
+
+    def drain(self, messages: list[Any]) -> None:
+        """Take no more from the queue and put these messages back."""
+        self._draining.set()
+        self.give_back(messages)
 
     def close(self) -> None:
         """Put what is unfinished back, as RabbitMQ does when a connection closes."""

@@ -61,6 +61,8 @@ class WorkerBroker(RabbitmqBroker):
         super().__init__(confirm_delivery=True, middleware=middleware, max_priority=MAX_LEVEL)
         self.parameters = connection_parameters(url)
         self.topology = topology
+        #: Queues from which nothing is taken; their consumers give back what they hold and wait.
+        self.held: frozenset[str] = frozenset()
         self._dead_ttl_ms = str(min(int(dead_ttl_s * 1000), EXPIRATION_MOST_MS))
 
     @property
@@ -199,13 +201,17 @@ class SafeConsumer(_RabbitmqConsumer):
         self._done: deque[int] = deque()
         self._lock = threading.Lock()
         self._draining = False
+        self._resting = False
         self._unwanted: deque[int] = deque()
 
     def __next__(self) -> Any:
         """Return the next message, or None when the timeout passed without one."""
-        if self._draining:
-            return self._drain()
+        if self._draining or self._unwanted or self._family in self.broker.held:
+            return self._rest()
         try:
+            if self._resting:
+                self.iterator = self.channel.consume(self.queue_name, inactivity_timeout=self._timeout_s)
+                self._resting = False
             method, properties, body = next(self.iterator)
         except StopIteration:
             self.broker.queues_pending.add(self._family)
@@ -258,18 +264,24 @@ class SafeConsumer(_RabbitmqConsumer):
             self.broker.dead_letter(message._message)
             self.ack(message)
 
-    def drain(self, messages: list[Any]) -> None:
-        """Take no more from RabbitMQ and give these messages back; what runs can still be acked."""
+    def give_back(self, messages: list[Any]) -> None:
+        """Let RabbitMQ have these messages again, in their old places, for whoever takes them."""
         for message in messages:
             if message.consumer is self and message._tag in self.known_tags:
                 self.known_tags.remove(message._tag)
                 self._unwanted.append(message._tag)
+
+    def drain(self, messages: list[Any]) -> None:
+        """Take no more from RabbitMQ and give these messages back; what runs can still be acked."""
+        self.give_back(messages)
         self._draining = True
 
-    def _drain(self) -> None:
+    def _rest(self) -> None:
+        """Take nothing, as nobody who wants no more may hold what others could do; acks go on."""
         try:
             if self.channel.consumer_tags:
                 self.channel.cancel()
+            self._resting = True
             raw: Any = self.channel._impl  # type: ignore[attr-defined]
             while self._unwanted:
                 raw.basic_reject(delivery_tag=self._unwanted.popleft(), requeue=True)

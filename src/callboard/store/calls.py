@@ -88,8 +88,8 @@ def reject(keys: Keys, task_id: str) -> Call[str]:
 @dataclass(frozen=True, slots=True)
 class Claim:
     """`kind`: run · skip (ended, cancelled or another copy) · busy (another worker holds the lease,
-    `wait_ms`) · early (not due, `wait_ms`) · poison (its starts kept ending with their worker) ·
-    cancelled (its worker died before it could stop it) · absent (there is no record: `claim_rebuilding`).
+    `wait_ms`) · early (not due, `wait_ms`) · paused (its queue is) · poison (its starts kept ending with its
+    worker) · cancelled (its worker died before it could stop it) · absent (no record: `claim_rebuilding`).
     """
 
     kind: str

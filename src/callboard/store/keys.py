@@ -17,6 +17,7 @@ build the same names from the prefix (prelude.lua); a test compares the two.
 | `idem:{key}` | hash | first answer to an Idempotency-Key | 24 h |
 | `worker:{id}` | hash | a worker's heartbeat | 15 s |
 | `workers` | sorted set | worker ids by last heartbeat (ms) | trimmed |
+| `paused` | hash | the paused queues with since when (ms) | until resumed |
 | `stats:{minute}` | hash | counts and histograms of that minute, by type | 25 h |
 | `tick:{name}:{minute}` | string | that somebody did that minute's work | 1 h |
 | `schedulers` | sorted set | schedulers by last heartbeat (ms) | trimmed |
@@ -27,6 +28,7 @@ build the same names from the prefix (prelude.lua); a test compares the two.
 | `operations:running` | sorted set | the ids of those that run | trimmed |
 | channels `task:{id}:updates`, `task_updates` | | every event as JSON | |
 | channel `cancel_requests` | | the ids of running tasks that are asked to stop | |
+| channel `queue_changes` | | the names of queues that were paused or resumed | |
 """
 
 from dataclasses import dataclass
@@ -69,6 +71,16 @@ class Keys:
     def adrift(self) -> str:
         """Return the key of the tasks whose message may be lost."""
         return f"{self.prefix}adrift"
+
+    @property
+    def paused(self) -> str:
+        """Return the key of the paused queues."""
+        return f"{self.prefix}paused"
+
+    @property
+    def queue_changes(self) -> str:
+        """Return the channel of queues that were paused or resumed."""
+        return f"{self.prefix}queue_changes"
 
     def idempotency(self, key: str) -> str:
         """Return the key of an Idempotency-Key's first answer."""

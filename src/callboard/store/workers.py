@@ -55,7 +55,11 @@ def _worker(worker_id: str, flat: list[Any]) -> WorkerEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueEntry:
-    """What the records say of one queue, in numbers of tasks; `oldest_id` is the oldest queued."""
+    """What the records say of one queue, in numbers of tasks; `oldest_id` is the oldest queued.
+
+    Times in milliseconds since the epoch: `waiting_since` is when the one that has waited longest was
+    queued, None when nothing waits; `paused_since` None when the queue is not paused.
+    """
 
     name: str
     high: int
@@ -66,6 +70,13 @@ class QueueEntry:
     running: int
     failed: int
     oldest_id: str | None
+    waiting_since: int | None = None
+    paused_since: int | None = None
+
+    @property
+    def ready(self) -> int:
+        """Return how many wait for a worker."""
+        return self.high + self.normal + self.low
 
 
 def queues(keys: Keys, types_by_queue: Mapping[str, list[str]]) -> Call[list[QueueEntry]]:
@@ -88,4 +99,6 @@ def _queue(row: list[Any]) -> QueueEntry:
         running=numbers[5],
         failed=numbers[6],
         oldest_id=text(row[8]) or None,
+        waiting_since=int(row[9]) if row[9] else None,
+        paused_since=int(row[10]) if row[10] else None,
     )

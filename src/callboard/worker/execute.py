@@ -66,6 +66,8 @@ class Executor:
     insist: Insist
     #: Acks the message of a hung task and replaces its thread.
     give_up_thread: Callable[[threading.Thread, MessageProxy], None]
+    #: Gives back a message of a paused queue, and takes no more of it.
+    refuse: Callable[[MessageProxy], None]
     #: Makes a process for a task that has lost workers; None in embedded mode.
     apart: Apart | None
     result_ttl_s: int
@@ -120,6 +122,8 @@ class Executor:
             self._record(delivery, claim, failed, None)
         elif claim.kind == "cancelled":
             self._record(delivery, claim, Outcome(state=State.CANCELLED), None)
+        elif claim.kind == "paused":
+            self.refuse(message)
         elif claim.kind in ("busy", "early"):
             # Another worker may still be alive with it, or RabbitMQ was early: look again later.
             again = message._message.copy()

@@ -1,6 +1,7 @@
-"""dramatiq's Worker with three differences, all in this file: it prefetches no more than it has
-threads, it orders what it has prefetched by the message's own priority, and it hands on messages
-of task types it does not know. Leans on internals: tests/contract watches them.
+"""dramatiq's Worker with four differences, all in this file: it prefetches no more than it has
+threads, it orders what it has prefetched by the message's own priority, it hands on messages
+of task types it does not know, and it takes nothing from paused queues. Leans on internals:
+tests/contract watches them.
 """
 
 import logging
@@ -32,6 +33,9 @@ PASS_ON_MOST: Final = 720
 class PriorityWorker(dramatiq.Worker):
     """The loop of a worker process."""
 
+    #: Either of ours: both know `held`.
+    broker: Any
+
     def __init__(
         self, broker: dramatiq.Broker, unknown: "Unknown", *, queues: set[str] | None, threads: int
     ) -> None:
@@ -41,6 +45,7 @@ class PriorityWorker(dramatiq.Worker):
         # instead of 52 ms at 100 ms tasks (speed.md).
         self.queue_prefetch = threads
         self._unknown = unknown
+        self._holding = threading.Lock()
         #: Threads that sit in a hung task; each of them still takes memory.
         self.given_up = 0
 
@@ -70,6 +75,29 @@ class PriorityWorker(dramatiq.Worker):
         for item in iter_queue(self.work_queue):
             consumers[item.message.queue_name].drain([item.message])
         super().stop(timeout)
+
+    def hold(self, queues: frozenset[str]) -> None:
+        """Take nothing from these queues and give back what waits of them here; take from all others."""
+        with self._holding:
+            if queues == self.broker.held:
+                return
+            logger.info("paused queues: %s", ", ".join(sorted(queues)) or "none")
+            self.broker.held = queues
+            consumers: dict[str, Any] = dict(self.consumers)
+            for consumer in consumers.values():
+                consumer.settle()  # from now on nothing of them comes into the work queue
+            for item in list(iter_queue(self.work_queue)):
+                self.work_queue.task_done()
+                if item.message.queue_name in queues:
+                    consumers[item.message.queue_name].give_back([item.message])
+                else:
+                    self.work_queue.put(item)
+
+    def refuse(self, message: Any) -> None:
+        """Give back a message whose queue turned out to be paused before this process heard of it."""
+        self.hold(self.broker.held | {message.queue_name})
+        consumer: Any = self.consumers[message.queue_name]
+        consumer.give_back([message])
 
     def dead_threads(self) -> list[str]:
         """Return the names of threads that should be alive and are not."""
@@ -122,6 +150,8 @@ def _flaw(message: Any) -> str | None:
 
 
 class _PriorityConsumer(ConsumerThread):
+    broker: Any
+
     def __init__(self, unknown: Unknown, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._unknown = unknown
@@ -147,6 +177,17 @@ class _PriorityConsumer(ConsumerThread):
         if consumer is not None:
             consumer.drain(messages)
 
+    def give_back(self, messages: list[Any]) -> None:
+        """Let others have these messages."""
+        consumer: Any = self.consumer
+        if consumer is not None:
+            consumer.give_back(messages)
+
+    def settle(self) -> None:
+        """Return once a message that was being handled is where it belongs."""
+        with self._lock:
+            pass
+
     def handle_message(self, message: Any) -> None:
         if flaw := _flaw(message):
             # Whatever is raised here restarts this thread, and RabbitMQ hands the same message out again.
@@ -165,7 +206,7 @@ class _PriorityConsumer(ConsumerThread):
             return
         level = message.options.get("broker_priority", Priority.NORMAL.level)
         with self._lock:
-            if not self._draining:
+            if not self._draining and self.queue_name not in self.broker.held:
                 self.work_queue.put(_WorkQueueItem(-level, message))
                 return
-        self.drain([message])
+        self.give_back([message])

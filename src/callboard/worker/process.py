@@ -15,6 +15,7 @@ from callboard.worker.cancel import CancelListener
 from callboard.worker.heartbeat import Heartbeat
 from callboard.worker.insist import Insist
 from callboard.worker.loop import PriorityWorker
+from callboard.worker.pause import PauseListener
 from callboard.worker.ports import Store
 from callboard.worker.report import CaptureHandler, Flusher
 from callboard.worker.running import Running
@@ -38,6 +39,7 @@ class WorkerProcess:
     flusher: Flusher
     watch: Watch
     cancels: CancelListener
+    pauses: PauseListener
     running: Running
     insist: Insist
     drain_timeout_s: float
@@ -48,6 +50,7 @@ class WorkerProcess:
         self.flusher.start()
         self.watch.start()
         self.cancels.start()
+        self.pauses.start()
         self.heartbeat.start()
         self.broker.emit_after("process_boot")
         self.loop.start()
@@ -65,6 +68,7 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """Take nothing new, let tasks end within the drain time, give the rest back."""
+        self.pauses.stop()
         logger.info("stopping; %d tasks may run on for %g s", len(self.running.all()), self.drain_timeout_s)
         stopper = threading.Thread(target=self._stop_loop, name="stop", daemon=True)
         stopper.start()

@@ -223,3 +223,51 @@ def test_a_worker_makes_the_queue_that_it_consumes_from(bench: Bench) -> None:
     consumer = bench.consumer()
     bench.publish(1)
     assert finish(consumer, 1) == [1]
+
+
+def test_a_held_queue_gives_out_nothing_and_takes_all_that_comes(bench: Bench) -> None:
+    consumer = bench.consumer(prefetch=4)
+    bench.send(1)
+    (running,) = take(consumer, 1)
+    bench.broker.held = frozenset({bench.queue})
+    bench.send(2)
+    bench.send(3, HIGH)
+    assert [next(consumer) for _ in range(3)] == [None] * 3
+    assert bench.ready() == 2
+    consumer.ack(running)
+    bench.broker.held = frozenset()
+    assert finish(consumer, 2) == [3, 2]
+    assert bench.ready() == 0
+
+
+def test_a_queue_held_from_the_start_gives_out_nothing(bench: Bench) -> None:
+    bench.send(1)
+    bench.broker.held = frozenset({bench.queue})
+    consumer = bench.consumer(prefetch=4)
+    assert [next(consumer) for _ in range(2)] == [None] * 2
+    assert bench.ready() == 1
+    bench.broker.held = frozenset()
+    assert finish(consumer, 1) == [1]
+
+
+def test_messages_that_are_given_back_go_to_others_in_their_old_order(bench: Bench) -> None:
+    for number_ in range(4):
+        bench.send(number_)
+    consumer = bench.consumer(prefetch=3)
+    taken = take(consumer, 3)
+    bench.broker.held = frozenset({bench.queue})
+    consumer.give_back(taken[1:])  # type: ignore[attr-defined]
+    assert next(consumer) is None
+    bench.wait_ready(3)
+    consumer.ack(taken[1])
+    assert bench.ready() == 3, "what was given back is not this consumer's any more"
+    consumer.ack(taken[0])
+    bench.broker.held = frozenset()
+    assert finish(bench.consumer(prefetch=3), 3) == [1, 2, 3]
+
+
+def test_other_queues_are_not_held(bench: Bench) -> None:
+    bench.broker.held = frozenset({"another"})
+    bench.send(1)
+    assert finish(bench.consumer(), 1) == [1]
+    bench.broker.held = frozenset()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from callboard.store import adrift, calls, keys, operations, schedulers
+from callboard.store import adrift, calls, keys, operations, queues, schedulers
 from callboard.tasks.states import State
 from tests.contract.store.bench import ERROR, FAR_MS, TTL_S, Bench, Watcher
 from tests.contract.store.test_operations import begin
@@ -64,6 +64,9 @@ async def everything(bench: Bench) -> None:
     await bench.run(calls.fail_unclaimed(bench.keys, unclaimed.task_id, ERROR, TTL_S))
     await bench.run(calls.requeue(bench.keys, unclaimed.task_id))
     await bench.run(adrift.add(bench.keys, "idx:reverse_text:normal:queued", ""))
+    for each in ("default", "email"):
+        await bench.run(queues.pause(bench.keys, each))
+    await bench.run(queues.resume(bench.keys, "email"))
     await bench.run(calls.take_tick(bench.keys, "trim", 29_000_000))
     await bench.run(schedulers.beat(bench.keys, "host:2"))
     await bench.run(schedulers.ticked(bench.keys))
@@ -128,7 +131,7 @@ def test_python_and_lua_agree_on_the_names() -> None:
     made = [
         names.task(UUID), names.log(UUID), names.updates(UUID), names.all_updates, names.outbox,
         names.adrift, names.idempotency("k"), names.worker("host:1"), names.tick("trim", 1),
-        names.operation(UUID),
+        names.operation(UUID), names.paused, names.queue_changes,
     ]  # fmt: skip
     plain = [name.replace(UUID, "0199d2a0-0000-7000-8000-000000000000") for name in made]
     for name in plain:

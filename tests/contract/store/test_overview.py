@@ -51,7 +51,7 @@ async def test_a_queue_adds_up_the_tasks_of_its_types(bench: Bench) -> None:
     )
     assert found[0] == QueueEntry(
         name="default", high=2, normal=1, low=1, scheduled=1, retrying=1, running=1, failed=1,
-        oldest_id=oldest.task_id,
+        oldest_id=oldest.task_id, waiting_since=bench.events(oldest)[-1].at_ms,
     )  # fmt: skip
     assert (found[1].name, found[1].normal, found[1].high, found[1].low) == ("email", 1, 0, 0)
 

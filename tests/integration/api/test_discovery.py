@@ -41,7 +41,7 @@ def test_queues_say_what_waits_and_who_serves_it(board: Board) -> None:
     for each in queues:
         assert set(each) == {
             "name", "task_types", "ready", "by_priority", "unacked", "delayed", "dead", "consumers",
-            "threads", "oldest_waiting_seconds", "paused",
+            "threads", "oldest_waiting_seconds", "rates", "paused", "paused_since",
         }  # fmt: skip
         assert set(each["by_priority"]) == {"high", "normal", "low"}
         assert each["consumers"] == 1

@@ -1,11 +1,12 @@
 -- Note running tasks whose worker and message are both gone: nobody renews the lease, nobody claims it.
 -- ARGV: 2 ms for which this must have been so, 3 ms until the same task is noted again
+-- What is left of a run in a paused queue has its message in RabbitMQ, where it waits.
 -- It counts from when it is first seen here: after Redis itself was away all leases have ended long ago.
 local found = 0
 local function look(id)
   local key = task_key(id)
-  local known = redis.call('HMGET', key, 'lease_ms', 'unclaimed_ms')
-  if tonumber(known[1] or NOW) >= NOW_MS then
+  local known = redis.call('HMGET', key, 'lease_ms', 'unclaimed_ms', 'queue')
+  if tonumber(known[1] or NOW) >= NOW_MS or redis.call('HEXISTS', P .. 'paused', known[3] or '') == 1 then
     if known[2] then redis.call('HDEL', key, 'unclaimed_ms') end
   elseif not known[2] then
     redis.call('HSET', key, 'unclaimed_ms', NOW)

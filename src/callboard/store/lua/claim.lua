@@ -1,7 +1,7 @@
 -- A worker asks whether it may run this message. One answer of:
 --   run <run number> <attempt> <attempts allowed> <starts> | skip <why> | busy <ms to wait>
 --   early <ms until due> | poison <run number> <attempt> <starts> | cancelled <run number> <attempt>
---   absent (ask again with 8 to 15, to rebuild the record)
+--   paused (its queue is: nothing of it starts) | absent (ask again with 8 to 15, to rebuild the record)
 -- ARGV: 2 id, 3 worker, 4 lease in ms, 5 starts allowed per attempt, 6 attempts over before this
 --       message, 7 due time or '', 8 type or '', 9 priority, 10 queue, 11 parameters, 12 max_retries,
 --       13 time limit in ms, 14 created at, 15 tags as JSON or '',
@@ -11,7 +11,7 @@ local id, worker, attempt_before = ARGV[2], ARGV[3], tonumber(ARGV[6])
 local key = task_key(id)
 local function read()
   return redis.call('HMGET', key, 'status', 'run', 'attempts', 'task_type', 'priority', 'lease_ms',
-    'starts', 'attempt_limit', 'cancel_requested', 'eta', 'worker', 'started_at', 'claim')
+    'starts', 'attempt_limit', 'cancel_requested', 'eta', 'worker', 'started_at', 'claim', 'queue')
 end
 local known = read()
 if not known[1] then -- Redis was lost, or the message came from Python: the message is enough
@@ -50,6 +50,9 @@ elseif attempt_before < attempts then
 end
 local due = tonumber(ARGV[7] ~= '' and ARGV[7] or 0)
 if due > NOW_MS + 50 and not repeated then return {'early', int(due - NOW_MS)} end
+-- A run that is to be recorded as cancelled below starts nothing.
+local paused = redis.call('HEXISTS', P .. 'paused', known[14] or '') == 1
+if paused and not repeated and not known[9] then return {'paused'} end
 
 local run, starts = known[2], tonumber(known[7] or 1)
 if not repeated then
