@@ -12,7 +12,7 @@ import jinja2
 from dramatiq.common import q_name
 from dramatiq_dashboard.application import DashboardApp
 from dramatiq_dashboard.csrf import csrf_protect
-from dramatiq_dashboard.http import handler, redirect
+from dramatiq_dashboard.http import HTTP_405, handler, redirect
 
 import callboard
 from callboard.dashboard.records import Records, tab_of, tab_of_queue
@@ -80,6 +80,8 @@ class Dashboard(DashboardApp):  # type: ignore[misc]  # the package has no types
     @csrf_protect  # type: ignore[untyped-decorator]
     def delete_message(self, req: Any) -> Any:
         """Cancel or forget the task of a form."""
+        if req.method != "POST":  # the package checks the token of POSTs only
+            return HTTP_405, ""
         queue, task_id = req.post_data["queue"], req.post_data["id"]
         done = self.iface.delete_message(queue, task_id)
         self._audit("task.delete" if done == "deleted" else "task.cancel", task_id, done)
@@ -89,6 +91,8 @@ class Dashboard(DashboardApp):  # type: ignore[misc]  # the package has no types
     @csrf_protect  # type: ignore[untyped-decorator]
     def requeue_message(self, req: Any) -> Any:
         """Run the task of a form again, under its id; lead to its page."""
+        if req.method != "POST":
+            return HTTP_405, ""
         queue, task_id = req.post_data["queue"], req.post_data["id"]
         done = self.iface.requeue_message(queue, task_id)
         self._audit("task.retry", task_id, done)

@@ -82,8 +82,7 @@ class Gate:
         if path in STATIC:
             content_type, data = STATIC[path]
             return "200 OK", {"Content-Type": content_type, "Cache-Control": "max-age=3600"}, data
-        changes = method == "POST" or path in CHANGES
-        self._guard.admit(environ, Role.OPERATE if changes else Role.READ)
+        self._guard.admit(environ, Role.OPERATE if method == "POST" else Role.READ)
         inner = self._checked(environ) if method == "POST" else _reading(environ)
         return self._ask({**environ, **inner, "HTTP_COOKIE": _cookie(environ)})
 

@@ -12,7 +12,7 @@ from dramatiq.common import dq_name, q_name, xq_name
 from dramatiq_dashboard.interface import Job, Queue, Worker
 
 from callboard.dashboard.again import Store
-from callboard.dashboard.shown import Shown, in_line, naive_utc, on_page
+from callboard.dashboard.shown import Shown, in_line, naive_utc, on_page, visible
 from callboard.errors import CallboardError, Conflict, TaskNotFound
 from callboard.store import calls, pages, workers
 from callboard.store.keys import Keys
@@ -72,7 +72,7 @@ class Records:
     def workers(self) -> list[Worker]:
         """Return the workers whose heart beats, by name; raises Unavailable."""
         found = [
-            Worker(each.id, naive_utc(each.last_heartbeat), len(each.running))
+            Worker(visible(each.id), naive_utc(each.last_heartbeat), len(each.running))
             for each in self.store.run(workers.live(self.keys))
         ]
         return sorted(found, key=lambda worker: worker.name)

@@ -101,8 +101,9 @@ def on_page(record: TaskRecord) -> Shown:
     if record.terminal and earlier and earlier[-1]["attempt"] == record.attempts:
         earlier = earlier[:-1]  # it is the error shown above
     for attempt in earlier[: -ATTEMPTS_MOST - 1 : -1]:
-        heading = f"attempt {attempt['attempt']}, {attempt['status']} {attempt['finished_at']}"
-        options |= _error(heading, attempt["error"]) or {heading: "without an error"}
+        heading = f"attempt {attempt['attempt']}"
+        options |= {heading: ""} | _error(heading, attempt["error"])
+        options[heading] = f"{attempt['status']} {attempt['finished_at']} {options[heading]}"
     shown = {name: Verbatim(cut(str(value))) for name, value in options.items() if value not in (None, "")}
     return _shown(record, record.task_type, kwargs, shown)
 
@@ -124,9 +125,7 @@ def _error(heading: str, error: Any) -> dict[str, str]:
         return {}
     found = {heading: f"{error.get('type')}: {error.get('message')}"}
     if error.get("traceback"):
-        found["traceback" if heading == "error" else f"traceback of {heading.split(',')[0]}"] = str(
-            error["traceback"]
-        )
+        found["traceback" if heading == "error" else f"traceback of {heading}"] = str(error["traceback"])
     return found
 
 
