@@ -1,4 +1,4 @@
-"""dramatiq-dashboard in the browser, over a real RabbitMQ, Redis and worker: what an operator sees and does."""
+"""dramatiq-dashboard in the browser, with real RabbitMQ, Redis and worker: what an operator sees and does."""
 
 import json
 import secrets
@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
+from callboard.dashboard.shown import visible
 from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
-from callboard.dashboard.shown import visible
 from callboard.store import calls
 from callboard.tasks.states import State
 from tests.browser.test_accessibility import violations

@@ -1,6 +1,7 @@
 """What is refused in front of the dashboard, with a page that says why, and what every answer carries."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,9 +14,11 @@ UNKNOWN = "0199aaaa-bbbb-7ccc-8ddd-eeeeeeeeeeee"
 
 
 @pytest.fixture
-def waiting(board: Installation) -> str:
+def waiting(board: Installation) -> Iterator[str]:
     """A task that would be cancelled if a refused request did anything."""
-    return board.submit("echo", {"value": 1}, delay=3600)
+    task_id = board.submit("echo", {"value": 1}, delay=3600)
+    yield task_id
+    board.cancel(task_id)
 
 
 def untouched(board: Installation, task_id: str) -> bool:
