@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack doctor test lint bench chaos screenshots lock clean
+.PHONY: help run stack doctor key test lint bench chaos screenshots lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,10 @@ stack: $(VENV)/.dashboard ## the real thing without containers: own RabbitMQ and
 
 doctor: $(VENV)/.run ## examine the stack of .run, or the installation of CALLBOARD_*: what is wrong, what to do
 	@exec $(VENV)/bin/callboard doctor $(if $(wildcard .run/env),--env .run/env --rabbitmq-conf .run/rabbitmq/rabbitmq.conf) $(ARGS)
+
+key: $(VENV)/.run ## a new API key of the stack of .run or of CALLBOARD_*, shown once: NAME=billing ROLE=submit
+	@test -n "$(NAME)" -a -n "$(ROLE)" || { echo "usage: make key NAME=billing ROLE=submit|read|operate|admin" >&2; exit 2; }
+	@exec $(VENV)/bin/callboard keys create "$(NAME)" --role "$(ROLE)" $(if $(wildcard .run/env),--env .run/env) $(ARGS)
 
 test: $(VENV)/.dev ## every test, with real RabbitMQ, Redis and browser; ARGS="-k name" narrows
 	@scripts/install-system.sh servers browser axe

@@ -11,6 +11,7 @@ from callboard.service import Service
 from callboard.tasks.ids import new_task_id
 from web import bulk, discovery, live, pages, pages_fleet, pages_tasks, problems, queues, tasks
 from web.files import FileUploads
+from web.guard import Guard
 from web.origin import OriginCheck
 from web.site import Site, Static
 from web.sockets import TaskSocket
@@ -23,8 +24,9 @@ App = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
 
 def create_app(make_service: Callable[[], Service]) -> App:
     """Return the application; the service is made and started with the process's event loop."""
-    lifespan = Lifespan(make_service)
-    middleware: list[Any] = [lifespan, RequestId(), OriginCheck()]
+    guard = Guard()
+    lifespan = Lifespan(make_service, guard)
+    middleware: list[Any] = [lifespan, RequestId(), OriginCheck(), guard]
     app = App(middleware=middleware)
     lifespan.app = app
     app.req_options.strip_url_path_trailing_slash = False
@@ -35,7 +37,7 @@ def create_app(make_service: Callable[[], Service]) -> App:
     return app
 
 
-def add_routes(app: App, service: Service, streams: Streams) -> None:
+def add_routes(app: App, service: Service, streams: Streams, site: Site) -> None:
     """Add every address there is."""
 
     def add(path: str, resource: Any) -> None:
@@ -44,8 +46,8 @@ def add_routes(app: App, service: Service, streams: Streams) -> None:
         app.add_route(path, resource)
 
     board, submitter = service.board, service.submitter
-    add("/api/tasks", tasks.Tasks(submitter, board))
-    add("/api/tasks/batch", tasks.Batch(submitter))
+    add("/api/tasks", tasks.Tasks(submitter, board, service.access))
+    add("/api/tasks/batch", tasks.Batch(submitter, service.access))
     add("/api/tasks/bulk", bulk.BulkOrders(service.bulk))
     add("/api/tasks/{task_id}", tasks.Task(board))
     add("/api/tasks/{task_id}/cancel", tasks.Cancel(board))
@@ -69,7 +71,6 @@ def add_routes(app: App, service: Service, streams: Streams) -> None:
     add("/api/stats", Stats(board))
     add("/healthz", discovery.Live())
     add("/readyz", discovery.Ready(service))
-    site = Site()
     add("/", pages.Home(site, board))
     add("/tasks", pages_tasks.TaskList(site, service))
     add("/tasks/{task_id}", pages_tasks.TaskPage(site, service))
@@ -84,8 +85,9 @@ def add_routes(app: App, service: Service, streams: Streams) -> None:
 class Lifespan:
     """Starts and stops the service with the process; start-up needs neither RabbitMQ nor Redis."""
 
-    def __init__(self, make_service: Callable[[], Service]) -> None:
+    def __init__(self, make_service: Callable[[], Service], guard: Guard) -> None:
         self._make_service = make_service
+        self._guard = guard
         self._service: Service | None = None
         self.app: App | None = None
 
@@ -95,7 +97,10 @@ class Lifespan:
         assert self.app is not None  # noqa: S101 - set in create_app
         settings = self._service.settings
         streams = Streams(settings.streams_per_client, settings.streams, settings.heartbeat)
-        add_routes(self.app, self._service, streams)
+        site = Site()
+        add_routes(self.app, self._service, streams, site)
+        self._guard.open(self._service.access, site)
+        self._service.access.keyring.on_end(streams.end_of)
         self._service.start()
         StreamEndingWorker.on_exit += [self._service.hub.end_all, streams.end_all]
 

@@ -43,7 +43,10 @@ class BulkOrders:
         query.only(req, ("dry_run",))
         dry_run = _dry_run(req)
         order = order_of(await read_json(req))
-        if dry_run or order.dry_run:
+        counts_only = dry_run or order.dry_run
+        words = f"{order.action.value} {order.filter_json.decode()[:300]}"
+        req.context["target"] = f"{words} (dry run)" if counts_only else words
+        if counts_only:
             counted: dict[str, Any] = {
                 "action": order.action.value,
                 "filter": msgspec.Raw(order.filter_json),

@@ -32,6 +32,7 @@ KINDS: Final = {
     "file-refused": (422, "The file's name cannot be used"),
     "file-missing": (404, "There is no such file"),
     "not-found": (404, "There is nothing at this address"),
+    "unauthorized": (401, "A key is needed"),
     "forbidden": (403, "This is not allowed"),
     "method-not-allowed": (405, "This address does not support the method"),
     "conflict": (409, "The current state does not allow this"),
@@ -41,6 +42,7 @@ KINDS: Final = {
     "unsupported-media": (415, "The body has the wrong content type"),
     "upgrade-required": (426, "This address speaks another protocol"),
     "headers-too-large": (431, "The headers are too large"),
+    "rate-limited": (429, "This key has no more requests or tasks for now"),
     "too-many-streams": (429, "There are too many open streams"),
     "unavailable": (503, "Callboard cannot accept this now"),
     "internal": (500, "Something went wrong inside Callboard"),
@@ -53,9 +55,16 @@ POINTER_MOST: Final = 1000
 class RequestProblem(CallboardError):
     """A request that ends here, before it reaches the library."""
 
-    def __init__(self, kind: str, detail: str, problems: list[FieldProblem] | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        detail: str,
+        problems: list[FieldProblem] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         self.kind = kind
         self.problems = problems or []
+        self.headers = headers or {}
         super().__init__(detail)
 
 
@@ -97,6 +106,8 @@ def send(req: Request, resp: Response, error: CallboardError) -> None:
     resp.content_type = MEDIA_TYPE
     resp.text = resp.stream = None
     resp.set_header("Cache-Control", "no-store")
+    if isinstance(error, RequestProblem):
+        resp.set_headers(error.headers)
     if isinstance(error, Unavailable):
         resp.set_header("Retry-After", str(error.retry_after_s))
 
@@ -134,7 +145,10 @@ async def _end(req: Request, resp: Response | None, error: CallboardError, ws: W
     if resp is not None:
         send(req, resp, error)
     elif ws is not None:
-        await ws.close(4000 + body_of(error)[0])
+        status = body_of(error)[0]
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) and ws.unaccepted:
+            await ws.accept()  # a page cannot see why a handshake is refused, but a code it sees
+        await ws.close(4000 + status)
 
 
 def _translate(req: Request, error: falcon.HTTPError) -> RequestProblem:

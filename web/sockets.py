@@ -25,6 +25,7 @@ FINISHED: Final = 1000
 GOING_AWAY: Final = 1001
 TRY_AGAIN: Final = 1013
 #: 4000 + the status a plain request would get (problems.py closes with these as well).
+NOT_ALLOWED: Final = 4401
 FORBIDDEN: Final = 4403
 NOT_FOUND: Final = 4404
 INVALID: Final = 4422
@@ -69,7 +70,7 @@ class TaskSocket:
         except (RequestProblem, Unavailable):
             return TRY_AGAIN
         except FeedEnded as ended:
-            return GOING_AWAY if ended.reason == "closing" else TRY_AGAIN
+            return {"closing": GOING_AWAY, "revoked": NOT_ALLOWED}.get(ended.reason, TRY_AGAIN)
         return FINISHED
 
     async def _send(self, req: Request, ws: WebSocket, record: TaskRecord, begin: int) -> None:

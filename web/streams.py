@@ -9,6 +9,7 @@ from typing import Final
 
 import falcon.asgi
 
+from callboard.access.principal import Principal
 from callboard.live.feed import Feed
 from web.connection import Connection
 from web.problems import RequestProblem
@@ -27,6 +28,7 @@ class Stream:
     # No generator of contextlib: with its wrapper it took 700 bytes of a stream's 25,000.
     __slots__ = (
         "_client", "_connection", "_leave_s", "_now", "_quiet_since", "_stalled_since", "_streams", "feed",
+        "who",
     )  # fmt: skip
 
     def __init__(self, streams: "Streams", req: falcon.asgi.Request, feed: Feed, leave_s: float) -> None:
@@ -38,6 +40,7 @@ class Stream:
         self._quiet_since = self._now()
         self._stalled_since: float | None = None
         self.feed = feed
+        self.who: Principal | None = req.context.get("principal")
 
     def __enter__(self) -> "Stream":
         self._streams.add(self, self._client)
@@ -125,6 +128,12 @@ class Streams:
         now = loop.time()
         for stream in list(self._open):
             stream.look(now, self._heartbeat_s)
+
+    def end_of(self, who: Principal) -> None:
+        """End the streams of a key or session that may not be used any more."""
+        for stream in list(self._open):
+            if stream.who is who:
+                stream.end("revoked")
 
     def end_all(self) -> None:
         """End every stream: this process is about to stop."""

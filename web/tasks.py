@@ -8,6 +8,7 @@ from typing import Any, Final
 import falcon.asgi
 import msgspec
 
+from callboard.access.access import Access
 from callboard.board import WAIT_MOST_S, Board
 from callboard.errors import CallboardError, TaskNotFound, Unavailable
 from callboard.store.calls import Idempotency
@@ -17,6 +18,7 @@ from callboard.tasks.times import to_rfc3339
 from web import query
 from web.body import BATCH_MOST, BODY_MOST, Parsed, decode, parse, read_bytes
 from web.problems import body_of
+from web.quota import Charge
 
 BATCH_TASKS: Final = 1_000
 
@@ -53,9 +55,10 @@ def _idempotency(key: str | None, body: bytes, record: TaskRecord) -> Idempotenc
 class Tasks:
     """`POST /api/tasks` and `GET /api/tasks`."""
 
-    def __init__(self, submitter: Submitter, board: Board) -> None:
+    def __init__(self, submitter: Submitter, board: Board, access: Access) -> None:
         self._submitter = submitter
         self._board = board
+        self._access = access
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Submit one task."""
@@ -63,7 +66,9 @@ class Tasks:
         key = idempotency_key(req)
         body = await read_bytes(req, BODY_MOST)
         record = self._submitter.validate(decode(body))
-        done = await self._submitter.submit(record, _idempotency(key, body, record))
+        async with Charge(self._access, req, resp, 1) as charge:
+            done = await self._submitter.submit(record, _idempotency(key, body, record), charge.by)
+        req.context["target"] = done.task_id
         resp.set_header("Location", f"/api/tasks/{done.task_id}")
         if done.record is None:
             resp.set_header("Idempotency-Replayed", "true")
@@ -97,32 +102,36 @@ def _first_answer(done: Submitted) -> Any:
 class Batch:
     """`POST /api/tasks/batch`."""
 
-    def __init__(self, submitter: Submitter) -> None:
+    def __init__(self, submitter: Submitter, access: Access) -> None:
         self._submitter = submitter
+        self._access = access
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Submit up to 1,000 tasks; each succeeds or fails by itself."""
         query.only(req, ())
         key = idempotency_key(req)
-        parsed = parse(await read_bytes(req, BATCH_MOST))
-        items = _items(parsed)
+        items = _items(parsed := parse(await read_bytes(req, BATCH_MOST)))
         # Keys have no blanks, so no key of a single submit is ever the same as an item's.
         keys = [f"{key} {number}" if key else None for number in range(len(items))]
-        done = await asyncio.gather(
-            *(self._one(parsed, item, each) for item, each in zip(items, keys, strict=True))
-        )
-        accepted = [each for each in done if isinstance(each, Submitted)]
+        async with Charge(self._access, req, resp, len(items)) as charge:
+            done = await asyncio.gather(
+                *(self._one(parsed, item, each, charge.by) for item, each in zip(items, keys, strict=True))
+            )
+            accepted = [each for each in done if isinstance(each, Submitted)]
+            charge.unused = len(items) - len(accepted)
+        if accepted:
+            first, last = accepted[0].task_id, accepted[-1].task_id
+            req.context["target"] = f"{len(accepted)} tasks, {first} to {last}"
         if accepted and all(each.record is None for each in accepted):
             resp.set_header("Idempotency-Replayed", "true")
         answer(resp, {"tasks": [_entry(each) for each in done]}, 207)
 
-    async def _one(self, parsed: Parsed, item: Any, key: str | None) -> Submitted | CallboardError:
+    async def _one(self, parsed: Parsed, item: Any, key: str | None, by: str) -> Submitted | CallboardError:
         try:
             parsed.check(item)
             record = self._submitter.validate(item)
-            return await self._submitter.submit(
-                record, _idempotency(key, _encode(item), record) if key else None
-            )
+            idempotency = _idempotency(key, _encode(item), record) if key else None
+            return await self._submitter.submit(record, idempotency, by)
         except CallboardError as error:
             return error
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import dramatiq
 
+from callboard.access.wiring import access
 from callboard.board import Board
 from callboard.broker.embedded import EmbeddedBroker
 from callboard.broker.embedded_publisher import EmbeddedPublisher
@@ -237,5 +238,6 @@ def service(settings: Settings) -> Service:
         carry_out=carry_out,
         dead_letters=DeadLetters(store, keys),
         queues=Queues(store, keys, by_queue, flow, bulk),
+        access=access(settings, store, keys),
         inside=inside,
     )

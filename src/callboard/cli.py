@@ -1,4 +1,4 @@
-"""The commands: `callboard run | stack | web | worker | scheduler | dashboard | doctor`."""
+"""The commands: `callboard run | stack | web | worker | scheduler | dashboard | doctor | keys`."""
 
 import argparse
 import importlib
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from callboard import __version__, logs
+from callboard.access import command as keys_command
 from callboard.errors import CallboardError
 from callboard.settings import MEMORY, Settings, environment, from_env
 
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="for machines")
     doctor.add_argument("--env", metavar="FILE", help="settings as KEY=value lines, e.g. .run/env of a stack")
     doctor.add_argument("--rabbitmq-conf", metavar="FILE", type=Path, help="RabbitMQ's, where it can be read")
+    keys_command.add_parser(commands, _keys)
     return parser
 
 
@@ -82,6 +84,7 @@ def _web(_options: argparse.Namespace) -> int:
 
 
 def _serve(settings: Settings) -> int:
+    importlib.import_module("callboard.access.wiring").check_entrance(settings)
     # By name: the library knows nothing of the HTTP side (house.md).
     importlib.import_module("web.serve").run(settings)
     return 0
@@ -159,6 +162,13 @@ def _env_file(name: str) -> dict[str, str]:
     except (OSError, ValueError) as error:
         raise CallboardError(f"--env {name}: cannot be read: {error}") from None
     return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def _keys(options: argparse.Namespace) -> int:
+    env = {**environment(), **(_env_file(options.env) if options.env else {})}
+    settings = _with_servers(from_env(env), "keys")
+    print(importlib.import_module("callboard.access.wiring").keys_command(settings, options))
+    return 0
 
 
 def _stack(_options: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from callboard.access.access import Access
 from callboard.board import Board
 from callboard.bulk import Bulk
 from callboard.carry_out import CarryOut
@@ -37,6 +38,7 @@ class Service:
     carry_out: CarryOut
     dead_letters: DeadLetters
     queues: Queues
+    access: Access
     #: Embedded mode: what else runs in this process.
     inside: list[Any] = field(default_factory=list)
 
@@ -67,9 +69,11 @@ class Service:
         self.hub.start()
         self.reconciler.start()
         self.carry_out.start()
+        self.access.start()
 
     async def stop(self) -> None:
         """Finish what is confirmed and close the connections."""
+        await self.access.close()
         await self.carry_out.close()
         await self.reconciler.close()
         await self.submitter.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
+from callboard.access.secret import GivenKey, parse_given
 from callboard.errors import SettingsError
 
 PREFIX: Final = "CALLBOARD_"
@@ -65,6 +66,21 @@ class Settings:
     heartbeat: float = 15.0
     #: Queued tasks of one queue from which on submits to it are refused; 0: any number.
     queue_limit: int = 0
+    #: Keys that need no Redis, as `name:role:key,…`; only their digests are kept.
+    api_keys: tuple[GivenKey, ...] = field(default=(), repr=False)
+    #: `required`, `off` (loopback only), or `auto`: off on loopback.
+    auth: str = "auto"
+    #: Seconds a browser's session lives unused, and at most.
+    session_idle: int = 12 * 3600
+    session_most: int = 7 * 86_400
+    #: Seconds an entry of the audit trail is kept, and how many of submits, and of all else.
+    audit_ttl: int = 90 * 86_400
+    audit_limit: int = 100_000
+
+    @property
+    def auth_required(self) -> bool:
+        """Tell whether a request needs a key or a session."""
+        return self.auth == "required" or (self.auth == "auto" and self.host not in LOOPBACK)
 
     @property
     def embedded(self) -> bool:
@@ -109,16 +125,22 @@ def from_env(env: Mapping[str, str] | None = None) -> Settings:
         streams=source.take("STREAMS", _whole(1, 10**6, "10000"), 10_000),
         heartbeat=source.take("HEARTBEAT", _seconds("15"), 15.0),
         queue_limit=source.take("QUEUE_LIMIT", _whole(0, 10**9, "100000"), 0),
+        api_keys=source.take("API_KEYS", parse_given, ()),
+        auth=source.take("AUTH", _one_of("auto", "required", "off"), "auto"),
+        session_idle=source.take("SESSION_IDLE", _whole(60, 7 * 86_400, "43200"), 12 * 3600),
+        session_most=source.take("SESSION_MOST", _whole(60, 7 * 86_400, "604800"), 7 * 86_400),
+        audit_ttl=source.take("AUDIT_TTL", _whole(60, 10**9, "7776000"), 90 * 86_400),
+        audit_limit=source.take("AUDIT_LIMIT", _whole(100, 10**7, "100000"), 100_000),
     )
     if (settings.broker_url == MEMORY) != (settings.redis_url == MEMORY):
         raise SettingsError(
             f"{PREFIX}BROKER_URL and {PREFIX}REDIS_URL: either both are {MEMORY} (embedded mode) "
             "or both name a server, e.g. amqp://user:password@localhost:5672/ and redis://localhost:6379/0"
         )
-    if settings.host not in LOOPBACK:
+    if settings.auth == "off" and settings.host not in LOOPBACK:
         raise SettingsError(
-            f"{PREFIX}HOST={settings.host}: without API keys Callboard listens on loopback only; "
-            "use 127.0.0.1 and put an authenticating proxy in front of it"
+            f"{PREFIX}AUTH=off: {PREFIX}HOST={settings.host} can be reached from other machines, and whoever "
+            "reaches it could do everything; use 127.0.0.1, or leave AUTH at auto and make a key"
         )
     if settings.embedded and settings.web_processes != 1:
         raise SettingsError(f"{PREFIX}WEB_PROCESSES: embedded mode ({MEMORY}) has exactly 1")

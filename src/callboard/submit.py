@@ -151,8 +151,10 @@ class Submitter:
         """Return why no message can be sent now, or None."""
         return self._publisher.problem()
 
-    async def submit(self, record: TaskRecord, idempotency: calls.Idempotency | None = None) -> Submitted:
-        """Make a validated task safe.
+    async def submit(
+        self, record: TaskRecord, idempotency: calls.Idempotency | None = None, by: str = ""
+    ) -> Submitted:
+        """Make a validated task safe, submitted by the key with the id `by`.
 
         Raises Unavailable (nothing was accepted), Conflict (the first request with this
         Idempotency-Key is still under way) or IdempotencyMismatch (it had another body).
@@ -162,7 +164,7 @@ class Submitter:
         if self._pressure is not None:
             self._pressure.check(record.queue)
         try:
-            created = await self._store.run(calls.create(self._keys, record, idempotency))
+            created = await self._store.run(calls.create(self._keys, record, idempotency, by))
         except Unavailable as error:
             if error.nothing_done:
                 raise

@@ -107,7 +107,13 @@ URL = f"http://user:{SECRET}@localhost/"
         ("LOG_LEVEL", "loud", "'loud' is none of", "DEBUG, INFO, WARNING, ERROR"),
         ("LOG_FORMAT", "xml", "'xml' is none of", "console, json"),
         ("QUEUE_TYPE", "lazy", "'lazy' is none of", "classic, quorum"),
-        ("HOST", "0.0.0.0", "without API keys Callboard listens on loopback only", "use 127.0.0.1"),  # noqa: S104
+        ("AUTH", "maybe", "'maybe' is none of", "auto, required, off"),
+        ("API_KEYS", f"ops:admin:{SECRET[:9]}", "the key of entry 1 takes 20 to 256", "openssl rand"),
+        ("API_KEYS", f"ops:root:{SECRET}", "the role of entry 1 is none of", "submit, read, operate"),
+        ("API_KEYS", f":admin:{SECRET}", "the name of entry 1 takes 1 to 64", "e.g. billing"),
+        ("API_KEYS", SECRET, "entry 1 is no name:role:key", "e.g. ops:admin:cb_"),
+        ("API_KEYS", f"a:read:{SECRET}-,b:admin:{SECRET}-", "the key of entry 2 stands twice", "own"),
+        ("SESSION_IDLE", "1", "'1' is no whole number from 60", "e.g. 43200"),
     ],
 )
 def test_a_bad_value_is_refused_with_name_problem_and_example(
@@ -214,3 +220,30 @@ def test_a_worker_is_named_after_its_host_and_process() -> None:
     host, _, pid = worker_id().rpartition(":")
     assert host
     assert pid.isdigit()
+
+
+@pytest.mark.parametrize(
+    ("host", "auth", "required"),
+    [
+        ("127.0.0.1", "auto", False),
+        ("localhost", "off", False),
+        ("::1", "required", True),
+        ("0.0.0.0", "auto", True),  # noqa: S104
+        ("192.0.2.1", "required", True),
+    ],
+)
+def test_authentication_is_required_off_loopback_and_where_it_is_asked_for(
+    host: str, auth: str, required: bool
+) -> None:
+    assert from_env({"CALLBOARD_HOST": host, "CALLBOARD_AUTH": auth}).auth_required is required
+
+
+def test_authentication_cannot_be_off_where_other_machines_reach_the_service() -> None:
+    message = refusal({"CALLBOARD_HOST": "0.0.0.0", "CALLBOARD_AUTH": "off"})  # noqa: S104
+    assert message.startswith("CALLBOARD_AUTH=off: CALLBOARD_HOST=0.0.0.0 can be reached")
+
+
+def test_keys_are_kept_as_digests_only() -> None:
+    (given,) = from_env({"CALLBOARD_API_KEYS": f"ops:Admin:{SECRET}:a"}).api_keys
+    assert (given.name, given.role) == ("ops", "admin")
+    assert SECRET not in repr(given)

@@ -10,7 +10,9 @@ BEHIND_MOST: Final = 256
 
 
 class FeedEnded(Exception):
-    """There will be no more events; `reason` is closing (this process stops), slow or gone (the reader)."""
+    """There will be no more events; `reason` is closing (this process stops), slow or gone (the reader),
+    or revoked (it may not read any more).
+    """
 
     def __init__(self, reason: str) -> None:
         self.reason = reason

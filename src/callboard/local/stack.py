@@ -14,6 +14,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Final
 
+from callboard.access.wiring import check_entrance
 from callboard.errors import SettingsError
 from callboard.local.foreground import StopSignals, only_one
 from callboard.local.ports import accepts, is_free
@@ -144,6 +145,7 @@ def _start_all(
     supervisor.run("rabbitmq")
     wait("Redis", "redis", redis.answers, _SERVER_READY_S)
     wait("RabbitMQ", "rabbitmq", rabbitmq.answers, _SERVER_READY_S)
+    check_entrance(settings)
     began = time.monotonic()
     for app in apps:
         supervisor.run(app.name)

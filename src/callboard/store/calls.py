@@ -54,8 +54,8 @@ class Created:
     answer: bytes = b""
 
 
-def create(keys: Keys, record: TaskRecord, idempotency: Idempotency | None) -> Call[Created]:
-    """Make the record with its indexes, first event, outbox and idempotency entry."""
+def create(keys: Keys, record: TaskRecord, idempotency: Idempotency | None, by: str = "") -> Call[Created]:
+    """Make the record, indexes, first event, outbox and idempotency entry; `by` is the API key's id."""
     tags = msgspec.json.encode(record.tags) if record.tags else b""
     idem = (idempotency.key, idempotency.fingerprint, idempotency.answer) if idempotency else ("", "", b"")
     return Call(
@@ -63,7 +63,7 @@ def create(keys: Keys, record: TaskRecord, idempotency: Idempotency | None) -> C
         [
             keys.prefix, record.task_id, record.task_type, record.priority.value, record.status.value,
             "" if record.eta is None else record.eta, tags, *idem, IDEMPOTENCY_TTL_S,
-            "queue", record.queue, "parameters", bytes(record.parameters),
+            "queue", record.queue, "parameters", bytes(record.parameters), *(("by", by) if by else ()),
             "max_retries", record.max_retries, "attempt_limit", record.attempt_limit,
             "time_limit_ms", record.time_limit_ms, "created_at", record.created_at,
         ],

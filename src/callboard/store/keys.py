@@ -26,6 +26,13 @@ build the same names from the prefix (prelude.lua); a test compares the two.
 | `operation:{id}:chunks` | hash | the ids of its tasks that are still to be done, by chunk | 24 h |
 | `operations` | sorted set | the ids of the newest 50 operations | trimmed |
 | `operations:running` | sorted set | the ids of those that run | trimmed |
+| `api_key:{key_id}` | hash | an API key: its SHA-256, name, role, limits | until revoked |
+| `api_keys` | sorted set | the ids of all API keys by creation (ms) | as long as the installation |
+| `access_version` | string | grows when a key is made or revoked, or a session ends | for ever |
+| `session:{digest}` | hash | a browser's session, by the SHA-256 of its cookie | 168 h |
+| `limit:{key_id}` | hash | what is left of a key's rate | 2 h |
+| `quota:{key_id}:{day}` | string | tasks a key submitted that day | 48 h |
+| `audit:{trail}` | sorted set | who did what, each entry a text that begins with a UUIDv7 | trimmed |
 | channels `task:{id}:updates`, `task_updates` | | every event as JSON | |
 | channel `cancel_requests` | | the ids of running tasks that are asked to stop | |
 | channel `queue_changes` | | the names of queues that were paused or resumed | |
@@ -93,6 +100,20 @@ class Keys:
     def operation(self, operation_id: str) -> str:
         """Return the key of an operation's record."""
         return f"{self.prefix}operation:{operation_id}"
+
+    @property
+    def api_keys(self) -> str:
+        """Return the key of the list of API keys."""
+        return f"{self.prefix}api_keys"
+
+    @property
+    def access_version(self) -> str:
+        """Return the key of what grows when keys or sessions are made or end."""
+        return f"{self.prefix}access_version"
+
+    def audit(self, trail: str) -> str:
+        """Return the key of a part of the audit trail, `changes` or `submits`."""
+        return f"{self.prefix}audit:{trail}"
 
     def tick(self, name: str, minute: int) -> str:
         """Return the key that says a minute's work has been taken."""

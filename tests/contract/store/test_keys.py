@@ -4,7 +4,18 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from callboard.store import adrift, calls, keys, operations, queues, schedulers
+from callboard.store import (
+    adrift,
+    api_keys,
+    audit,
+    calls,
+    keys,
+    limits,
+    operations,
+    queues,
+    schedulers,
+    sessions,
+)
 from callboard.tasks.states import State
 from tests.contract.store.bench import ERROR, FAR_MS, TTL_S, Bench, Watcher
 from tests.contract.store.test_operations import begin
@@ -70,6 +81,12 @@ async def everything(bench: Bench) -> None:
     await bench.run(calls.take_tick(bench.keys, "trim", 29_000_000))
     await bench.run(schedulers.beat(bench.keys, "host:2"))
     await bench.run(schedulers.ticked(bench.keys))
+    found = {"digest": "ab" * 32, "name": "a", "role": "read", "created_at": "1"}
+    await bench.run(api_keys.add(bench.keys, "ab" * 8, found))
+    session = {"key_digest": "ab" * 32, "csrf": "c", "created_at": "1", "ends_at": str(FAR_MS)}
+    await bench.run(sessions.begin(bench.keys, "cd" * 32, session, 168 * 3600))
+    await bench.run(limits.take(bench.keys, "ab" * 8, (10, 3600), 1, 100, 1))
+    await bench.run(audit.add(bench.keys, "changes", [task.task_id.encode() + b"{}"]))
     for _ in range(2):
         await begin(bench, [task], [unclaimed])
     for operation in await bench.run(operations.running(bench.keys)):

@@ -9,6 +9,7 @@ from callboard.settings import from_env
 from web.access import ADMIN, RULES, rule_of
 from web.app import add_routes, create_app
 from web.origin import SAFE
+from web.site import Site
 from web.streams import Streams
 
 
@@ -20,7 +21,7 @@ async def routes() -> set[tuple[str, str]]:
         return bootstrap.service(settings)
 
     app = create_app(service)
-    add_routes(app, service(), Streams(1, 1, 15.0))
+    add_routes(app, service(), Streams(1, 1, 15.0), Site())
     found = set()
     for route in falcon.inspect.inspect_app(app).routes:
         for method in route.methods:
