@@ -1,7 +1,9 @@
-"""A process for one run of one task; worker/apart.py makes it and says why.
+"""Two processes for one run of one task; worker/apart.py makes the first and says why.
 
-Reads its order, one line of JSON, from stdin, and writes `started` and the outcome, one line of JSON, to the
-descriptor named by its argument. It ends when stdin does: the worker that made it is gone then.
+The keeper reads its order, one line of JSON, from stdin, and forks the process that runs the task. To the
+descriptor named by its argument it writes `started` and the outcome, one line of JSON. When the task kills
+its process, the keeper notes that in the record at once: the worker may be hung, cut off or about to die, and
+the next one must not start the task again. When stdin ends the worker is gone, and both end.
 """
 
 import asyncio
@@ -9,36 +11,129 @@ import contextlib
 import logging
 import os
 import random
+import select
 import signal
 import sys
 import threading
+import time
 from inspect import iscoroutinefunction
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import msgspec
 
 from callboard import bootstrap, logs
+from callboard.errors import Unavailable
 from callboard.settings import Settings
+from callboard.store import calls
 from callboard.tasks.control import Cancelled
 from callboard.tasks.params import convert
 from callboard.tasks.registry import TaskType
 from callboard.tasks.run import Run, use_run
 from callboard.worker import outcome
-from callboard.worker.apart import STARTED, Job, Order
+from callboard.worker.apart import STARTED, Job, Order, lost
 from callboard.worker.outcome import Outcome
 from callboard.worker.report import CaptureHandler, Flusher, RunReporter
+
+#: Seconds between looks at whether the task's process lives.
+LOOK_S: Final = 0.05
+#: Seconds for which the keeper tries to reach Redis after the task has killed its process.
+INSIST_S: Final = 60.0
 
 
 def main() -> None:
     """Carry out the order and leave."""
     answers = int(sys.argv[1])
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
-    threading.Thread(target=_leave_with_the_worker, name="worker", daemon=True).start()
     settings = order.installation.settings
     sys.path[:] = order.installation.path
+    reading, writing = os.pipe()
+    keeper_lives, keeper_ends = os.pipe()
+    if (task := os.fork()) == 0:  # no thread has been started yet
+        os.close(reading)
+        os.close(keeper_ends)
+        os.close(answers)
+        _carry_out(settings, order.job, writing, keeper_lives)
+    os.close(writing)
+    os.close(keeper_lives)
+    logs.setup(settings.log_level, settings.log_format)
+    _leave(Keeper(settings, order.job, task, reading, answers).run())
+
+
+class Keeper:
+    """Watches the process of one run, and its worker."""
+
+    def __init__(self, settings: Settings, job: Job, task: int, reading: int, answers: int) -> None:
+        self._settings = settings
+        self._job = job
+        self._task = task
+        self._reading = reading
+        self._answers = answers
+        self._said = b""
+        self._told = False
+        #: The worker has asked for the end: what happens to the process now is no fault of the task.
+        self._interrupted = False
+
+    def run(self) -> int:
+        """Return the exit code once the task's process has ended, by itself or with the worker."""
+        signal.signal(signal.SIGTERM, self._interrupt)
+        while (code := self._exit_code()) is None:
+            ready, _, _ = select.select([self._reading, sys.stdin], [], [], LOOK_S)
+            if sys.stdin in ready and not os.read(sys.stdin.fileno(), 1):
+                if (code := self._exit_code()) is not None:
+                    break
+                os.kill(self._task, signal.SIGKILL)
+                return 1
+            self._listen()
+        while self._listen():
+            pass
+        if self._told and not self._said.endswith(b"\n") and not self._interrupted:
+            self._condemn()
+            self._said = msgspec.json.encode(lost(code)) + b"\n"
+        self._tell(self._said)
+        return code
+
+    def _exit_code(self) -> int | None:
+        task, status = os.waitpid(self._task, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if task else None
+
+    def _listen(self) -> bool:
+        """Take what the task's process has said; the outcome is passed on whole, or not at all."""
+        if not select.select([self._reading], [], [], 0)[0] or not (said := os.read(self._reading, 65_536)):
+            return False
+        self._said += said
+        if not self._told and self._said.startswith(STARTED):
+            self._told = True
+            self._tell(STARTED)
+            self._said = self._said.removeprefix(STARTED)
+        return True
+
+    def _tell(self, text: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError):  # the worker is gone
+            while text:
+                text = text[os.write(self._answers, text) :]
+
+    def _interrupt(self, _number: int, _frame: Any) -> None:
+        self._interrupted = True
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._task, signal.SIGTERM)
+
+    def _condemn(self) -> None:
+        made = bootstrap.parts(self._settings)
+        until = time.monotonic() + INSIST_S
+        while time.monotonic() < until:
+            try:
+                made.store.run(calls.condemn(made.keys, self._job.task_id, self._job.run))
+                return
+            except Unavailable:
+                threading.Event().wait(LOOK_S)
+
+
+def _carry_out(settings: Settings, job: Job, answers: int, keeper_lives: int) -> NoReturn:
+    """Run the task in this process, and end with it or with the keeper."""
+    threading.Thread(target=_leave_with, args=(keeper_lives,), name="keeper", daemon=True).start()
     logs.setup(settings.log_level, settings.log_format)
     logging.getLogger().addHandler(CaptureHandler())
-    ended = _run(settings, order.job, lambda: os.write(answers, STARTED))
+    ended = _run(settings, job, lambda: os.write(answers, STARTED))
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     line = msgspec.json.encode(ended) + b"\n"
     while line:
@@ -84,9 +179,9 @@ def _interrupt(_number: int, _frame: Any) -> NoReturn:
     raise Cancelled  # the worker knows better why, and does not ask
 
 
-def _leave_with_the_worker() -> None:
+def _leave_with(descriptor: int) -> None:
     with contextlib.suppress(OSError):
-        while os.read(sys.stdin.fileno(), 1):
+        while os.read(descriptor, 1):
             pass
     _leave(1)
 

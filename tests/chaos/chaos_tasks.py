@@ -32,6 +32,11 @@ class Timed(Params):
     seconds: Seconds = 0.2
 
 
+class Poison(Params):
+    ref: str
+    seconds: Seconds = 0.0
+
+
 class Failing(Params):
     ref: str
     fail_times: int = 1
@@ -136,7 +141,8 @@ def failing(params: Failing) -> str:
 
 
 @task("chaos_poison", queue="default", max_retries=0)
-def poison(params: Plain) -> None:
-    """Kill the process it runs in."""
+def poison(params: Poison) -> None:
+    """Kill the process it runs in, by default at once."""
     with _run(params.ref):
+        _pass(params.seconds)
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,12 +1,15 @@
 """A task that kills its process takes nobody with it: three starts, and its neighbours all complete."""
 
+import os
 import random
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from callboard.local.process import wait_until
+from callboard.store.keys import keys_for
 from tests.chaos import ledger
 from tests.chaos.client import Client, body, new_ref
 from tests.chaos.cluster import Cluster
@@ -69,6 +72,37 @@ def test_a_task_that_runs_apart_can_be_cancelled(cluster: Cluster, client: Clien
     wait_until(lambda: starts(cluster, task) == 3, timeout_s=20, what="start 3")
     assert client.cancel(task.task_id or "") == "asked"
     wait_until(lambda: client.look(task.task_id or "") == "cancelled", timeout_s=5, what="it is cancelled")
+
+
+@pytest.mark.parametrize("fate", ["stopped", "drained"])
+def test_what_killed_its_own_process_is_known_even_when_its_worker_cannot_say_so(
+    cluster: Cluster, client: Client, fate: str
+) -> None:
+    """Its worker hangs and dies, or has to end, before it can send the dead letter."""
+    first = cluster.programs["worker-1"].pid
+    task = client.submit("poison", body("chaos_poison", new_ref(), parameters={"seconds": 0.6}))
+    key = keys_for("").task(task.task_id or "")
+    wait_until(lambda: starts(cluster, task) == 1, timeout_s=10, what="start 1")
+    wait_until(
+        lambda: cluster.programs["worker-1"].pid != first, timeout_s=10, what="it has killed its worker"
+    )
+    cluster.records().hset(key, mapping={"starts": 2, "lease_ms": 1})  # as if it had killed two, long ago
+    wait_until(lambda: starts(cluster, task) == 2, timeout_s=20, what="it is started apart")
+    worker = cluster.programs["worker-1"].pid
+    assert worker is not None
+    cluster.do("hole", "worker-rabbitmq")
+    if fate == "stopped":
+        os.kill(worker, signal.SIGSTOP)
+    key = keys_for("").task(task.task_id or "")
+    wait_until(
+        lambda: cluster.records().hget(key, "poison"), timeout_s=10, what="its record says what it did"
+    )
+    os.kill(worker, signal.SIGTERM if fate == "drained" else signal.SIGKILL)
+    wait_until(lambda: cluster.programs["worker-1"].pid != worker, timeout_s=20, what="the worker is gone")
+    cluster.do("heal", "worker-rabbitmq")
+    wait_until(lambda: client.look(task.task_id or "") == "failed", timeout_s=40, what="it has failed")
+    assert starts(cluster, task) == 2
+    assert "lost 3 times" in records_of(cluster, [task.task_id or ""])[task.task_id or ""].error
 
 
 def test_what_runs_apart_ends_with_its_worker_and_is_not_blamed_for_it(

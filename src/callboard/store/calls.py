@@ -211,6 +211,11 @@ def release(keys: Keys, runs: Sequence[tuple[str, int]]) -> Call[str]:
     return Call(text, [keys.prefix, *(part for run in runs for part in run)], script("release"))
 
 
+def condemn(keys: Keys, task_id: str, run: int) -> Call[str]:
+    """A run has killed the process it had for itself: it is poison at the next claim. ok or stale."""
+    return Call(text, [keys.prefix, task_id, run], script("condemn"))
+
+
 def gone(keys: Keys, worker: str) -> Call[str]:
     """Take a worker that stopped off the list."""
     return Call(text, [keys.prefix, worker], script("gone"))

@@ -3,12 +3,13 @@
 When a worker dies, every task in it may have been the cause. They come back together, because their leases
 end together: beside one that kills its process, two of eight innocents lost three workers too and were
 failed as its like (chaos, seed 1). Apart from the others the cause shows itself, and nobody shares its
-fate. The process itself is callboard/apart.py.
+fate. The processes themselves are in callboard/apart.py.
 """
 
 import contextlib
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -90,7 +91,7 @@ class Apart:
         if not answer.startswith(STARTED):
             return None
         found = answer.removeprefix(STARTED)
-        return msgspec.json.decode(found, type=Outcome) if found.endswith(b"\n") else _lost(child.returncode)
+        return msgspec.json.decode(found, type=Outcome) if found.endswith(b"\n") else lost(child.returncode)
 
 
 def _talk(child: "subprocess.Popen[bytes]", order: bytes, reading: int) -> bytes:
@@ -121,7 +122,7 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
             child.terminate()
             child.wait(GRACE_S)
     except subprocess.TimeoutExpired:
-        child.kill()
+        os.killpg(child.pid, signal.SIGKILL)  # the keeper, and the task's process with it
         child.wait()
     finally:
         if child.stdin is not None:
@@ -129,7 +130,8 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
                 child.stdin.close()
 
 
-def _lost(code: int) -> Outcome:
+def lost(code: int) -> Outcome:
+    """Return the outcome of a task that has ended its own process, which had this exit code."""
     how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
     message = f"its worker was lost each time it ran; the last time, in a process of its own, that {how}"
     error = {"type": "WorkerLost", "message": message, "traceback": None}

@@ -160,6 +160,26 @@ async def test_a_task_that_has_lost_two_workers_runs_apart_from_others(bench: Be
     assert found == [False, True, True]
 
 
+async def test_a_run_that_killed_its_own_process_is_the_last(bench: Bench) -> None:
+    task, run = await bench.running()
+    assert await bench.run(calls.condemn(bench.keys, task.task_id, run + 1)) == "stale"
+    assert await bench.run(calls.condemn(bench.keys, task.task_id, run)) == "ok"
+    await bench.run(calls.release(bench.keys, [(task.task_id, run)]))
+    call = calls.claim(bench.keys, task.task_id, "host:2", 0, None, "host:2/1")
+    found = await bench.run(call)
+    assert (found.kind, found.why) == ("poison", "1")
+    assert await bench.run(call) == found
+    assert await bench.conclude(task, found.run, State.FAILED) == "recorded"
+    assert await bench.run(calls.condemn(bench.keys, task.task_id, found.run)) == "stale"
+
+
+async def test_a_condemned_run_that_was_to_be_retried_all_the_same_starts_afresh(bench: Bench) -> None:
+    task, run = await bench.running()
+    await bench.run(calls.condemn(bench.keys, task.task_id, run))
+    await bench.conclude(task, run, State.RETRYING, due_ms=1)
+    assert (await bench.claim(task, 1)).kind == "run"
+
+
 async def test_a_task_whose_worker_died_before_it_could_stop_it_is_not_started_again(bench: Bench) -> None:
     task, run = await bench.running()
     await bench.run(calls.cancel(bench.keys, task.task_id, 3600))

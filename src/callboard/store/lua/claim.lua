@@ -11,7 +11,7 @@ local id, worker, attempt_before = ARGV[2], ARGV[3], tonumber(ARGV[6])
 local key = task_key(id)
 local function read()
   return redis.call('HMGET', key, 'status', 'run', 'attempts', 'task_type', 'priority', 'lease_ms',
-    'starts', 'attempt_limit', 'cancel_requested', 'eta', 'worker', 'started_at', 'claim', 'queue')
+    'starts', 'attempt_limit', 'cancel_requested', 'eta', 'worker', 'started_at', 'claim', 'queue', 'poison')
 end
 local known = read()
 if not known[1] then -- Redis was lost, or the message came from Python: the message is enough
@@ -70,6 +70,8 @@ if not repeated then
   end
   if ahead then
     attempts, starts = attempt_before + 1, 1
+    if known[15] then redis.call('HDEL', key, 'poison') end
+    known[15] = nil
     redis.call('ZREM', P .. 'due', id)
   end
   redis.call('HSET', key, 'status', 'running', 'worker', worker, 'started_at', NOW,
@@ -80,5 +82,5 @@ if not repeated then
 end
 -- Its worker died before it could stop the task: nobody starts it again.
 if known[9] then return {'cancelled', int(run), int(attempts)} end
-if starts > tonumber(ARGV[5]) then return {'poison', int(run), int(attempts), int(starts - 1)} end
+if known[15] or starts > tonumber(ARGV[5]) then return {'poison', int(run), int(attempts), int(starts - 1)} end
 return {'run', int(run), int(attempts), known[8] or '1', int(starts)}
