@@ -65,6 +65,7 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("POST", "/api/queues/{name}/purge"): _operates("queue.purge"),
     ("GET", "/api/workers"): READ,
     ("GET", "/api/stats"): READ,
+    ("GET", "/metrics"): READ,
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
     # Pages; without a session a browser is sent to /sign-in.

@@ -12,6 +12,7 @@ from callboard.tasks.ids import new_task_id
 from web import bulk, discovery, live, pages, pages_fleet, pages_tasks, problems, queues, tasks
 from web.files import FileUploads
 from web.guard import Guard
+from web.metrics import Measure, Metrics
 from web.origin import OriginCheck
 from web.site import Site, Static
 from web.sockets import TaskSocket
@@ -26,7 +27,7 @@ def create_app(make_service: Callable[[], Service]) -> App:
     """Return the application; the service is made and started with the process's event loop."""
     guard = Guard()
     lifespan = Lifespan(make_service, guard)
-    middleware: list[Any] = [lifespan, RequestId(), OriginCheck(), guard]
+    middleware: list[Any] = [lifespan, lifespan.measure, RequestId(), OriginCheck(), guard]
     app = App(middleware=middleware)
     lifespan.app = app
     app.req_options.strip_url_path_trailing_slash = False
@@ -47,7 +48,7 @@ def add_routes(app: App, service: Service, streams: Streams, site: Site) -> None
 
     board, submitter = service.board, service.submitter
     add("/api/tasks", tasks.Tasks(submitter, board, service.access))
-    add("/api/tasks/batch", tasks.Batch(submitter, service.access))
+    add("/api/tasks/batch", tasks.Batch(submitter, service.access, service.metrics))
     add("/api/tasks/bulk", bulk.BulkOrders(service.bulk))
     add("/api/tasks/{task_id}", tasks.Task(board))
     add("/api/tasks/{task_id}/cancel", tasks.Cancel(board))
@@ -69,6 +70,7 @@ def add_routes(app: App, service: Service, streams: Streams, site: Site) -> None
     add("/api/queues/{name}/purge", queues.Purge(service.queues))
     add("/api/workers", discovery.Workers(service))
     add("/api/stats", Stats(board))
+    add("/metrics", Metrics(service))
     add("/healthz", discovery.Live())
     add("/readyz", discovery.Ready(service))
     add("/", pages.Home(site, board))
@@ -90,13 +92,16 @@ class Lifespan:
         self._guard = guard
         self._service: Service | None = None
         self.app: App | None = None
+        self.measure = Measure()
 
     async def process_startup(self, scope: dict[str, Any], event: dict[str, Any]) -> None:
         """Make the service on this event loop, add its routes and start it."""
         self._service = self._make_service()
         assert self.app is not None  # noqa: S101 - set in create_app
         settings = self._service.settings
-        streams = Streams(settings.streams_per_client, settings.streams, settings.heartbeat)
+        self.measure.metrics = metrics = self._service.metrics
+        limits = (settings.streams_per_client, settings.streams)
+        streams = Streams(*limits, settings.heartbeat, metrics.watchers)
         site = Site()
         add_routes(self.app, self._service, streams, site)
         self._guard.open(self._service.access, site)

@@ -70,7 +70,7 @@ class RequestProblem(CallboardError):
 
 def body_of(error: CallboardError, request_id: str | None = None) -> tuple[int, dict[str, Any]]:
     """Return the status and the problem object of an error."""
-    code = _code(error)
+    code = code_of(error)
     status, title = KINDS.get(code, KINDS["internal"])
     problem: dict[str, Any] = {
         "type": f"/problems/{code}",
@@ -90,7 +90,8 @@ def body_of(error: CallboardError, request_id: str | None = None) -> tuple[int, 
     return status, problem
 
 
-def _code(error: CallboardError) -> str:
+def code_of(error: CallboardError) -> str:
+    """Return the last part of the problem's type."""
     return error.kind if isinstance(error, RequestProblem) else error.code
 
 
@@ -102,6 +103,7 @@ def rendered(error: CallboardError, request_id: str | None = None) -> tuple[int,
 
 def send(req: Request, resp: Response, error: CallboardError) -> None:
     """Answer the request with the error."""
+    req.context["problem"] = code_of(error)
     resp.status, resp.data = rendered(error, req.context.get("request_id"))
     resp.content_type = MEDIA_TYPE
     resp.text = resp.stream = None
@@ -117,7 +119,7 @@ async def on_callboard_error(
 ) -> None:
     """Answer one of our own errors."""
     assert isinstance(error, CallboardError)  # noqa: S101 - registered for that class only
-    code = _code(error)
+    code = code_of(error)
     if code not in KINDS:
         logger.error("request %s: unexpected %s: %s", _id(req), type(error).__name__, error)
     await _end(req, resp, error, ws)

@@ -1,10 +1,13 @@
 """Runs the application under gunicorn with its asgi worker; `callboard web` and `run` call it."""
 
+import os
+from functools import partial
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
 from callboard import bootstrap, logs
+from callboard.metrics.processes import SharedFiles
 from callboard.settings import Settings
 from web import protocol
 from web.app import create_app
@@ -14,8 +17,9 @@ from web.whole import WholeBodies
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     """gunicorn, configured from the settings and nothing else."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, shared: SharedFiles | None) -> None:
         self._settings = settings
+        self._shared = shared
         super().__init__()
 
     def load_config(self) -> None:
@@ -39,6 +43,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "loglevel": "warning",
             "control_socket_disable": True,
         }
+        if self._shared is not None:
+            options["child_exit"] = partial(_child_exit, self._shared)
         for name, value in options.items():
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
@@ -48,9 +54,18 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         settings = self._settings
         logs.setup(settings.log_level, settings.log_format)
         protocol.repair()
-        return WholeBodies(create_app(lambda: bootstrap.service(settings)))
+        return WholeBodies(create_app(lambda: bootstrap.service(settings, self._shared)))
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    Server(settings).run()
+    """Serve until SIGTERM or SIGINT; of several web processes, this one starts and watches the others."""
+    shared = SharedFiles() if settings.web_processes > 1 else None
+    try:
+        Server(settings, shared).run()
+    finally:
+        if shared is not None and os.getpid() == shared.owner:
+            shared.remove()
+
+
+def _child_exit(shared: SharedFiles, _arbiter: Any, worker: Any) -> None:
+    shared.ended(worker.pid)

@@ -5,9 +5,11 @@ One clock serves all of them, as a timer for each wait of thousands of streams c
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
 import falcon.asgi
+from prometheus_client import Gauge
 
 from callboard.access.principal import Principal
 from callboard.live.feed import Feed
@@ -27,14 +29,15 @@ class Stream:
 
     # No generator of contextlib: with its wrapper it took 700 bytes of a stream's 25,000.
     __slots__ = (
-        "_client", "_connection", "_leave_s", "_now", "_quiet_since", "_stalled_since", "_streams", "feed",
-        "who",
+        "_client", "_connection", "_kind", "_leave_s", "_now", "_quiet_since", "_stalled_since", "_streams",
+        "feed", "who",
     )  # fmt: skip
 
     def __init__(self, streams: "Streams", req: falcon.asgi.Request, feed: Feed, leave_s: float) -> None:
         self._streams = streams
         self._client = req.remote_addr
         self._connection = Connection(req.scope)
+        self._kind = "websocket" if req.scope["type"] == "websocket" else "sse"
         self._leave_s = leave_s
         self._now = asyncio.get_running_loop().time
         self._quiet_since = self._now()
@@ -43,13 +46,13 @@ class Stream:
         self.who: Principal | None = req.context.get("principal")
 
     def __enter__(self) -> "Stream":
-        self._streams.add(self, self._client)
+        self._streams.add(self, self._client, self._kind)
         self._connection.watch(self.gone)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._connection.unwatch()
-        self._streams.remove(self, self._client)
+        self._streams.remove(self, self._client, self._kind)
 
     def sent(self) -> None:
         """Something has been sent: no heartbeat is needed for a while."""
@@ -82,10 +85,14 @@ class Stream:
 class Streams:
     """All open streams of one web process."""
 
-    def __init__(self, per_client: int, in_all: int, heartbeat_s: float) -> None:
+    def __init__(
+        self, per_client: int, in_all: int, heartbeat_s: float, watchers: Mapping[str, Gauge]
+    ) -> None:
         self._per_client = per_client
         self._in_all = in_all
         self._heartbeat_s = heartbeat_s
+        #: By kind: how many are open, for metrics.
+        self._watchers = watchers
         self._open: set[Stream] = set()
         self._clients: Counter[str] = Counter()
         self._clock: asyncio.TimerHandle | None = None
@@ -108,15 +115,17 @@ class Streams:
         """
         return Stream(self, req, feed, leave_s)
 
-    def add(self, stream: Stream, client: str) -> None:
+    def add(self, stream: Stream, client: str, kind: str) -> None:
         """Count a stream."""
+        self._watchers[kind].inc()
         self._open.add(stream)
         self._clients[client] += 1
         if self._clock is None:
             self._clock = asyncio.get_running_loop().call_later(TICK_S, self._look)
 
-    def remove(self, stream: Stream, client: str) -> None:
+    def remove(self, stream: Stream, client: str, kind: str) -> None:
         """Forget a stream."""
+        self._watchers[kind].dec()
         self._open.discard(stream)
         self._clients[client] -= 1
         if not self._clients[client]:

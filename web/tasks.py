@@ -11,13 +11,14 @@ import msgspec
 from callboard.access.access import Access
 from callboard.board import WAIT_MOST_S, Board
 from callboard.errors import CallboardError, TaskNotFound, Unavailable
+from callboard.metrics.web import WebMetrics
 from callboard.store.calls import Idempotency
 from callboard.submit import Submitted, Submitter
 from callboard.tasks.record import TaskRecord, view
 from callboard.tasks.times import to_rfc3339
 from web import query
 from web.body import BATCH_MOST, BODY_MOST, Parsed, decode, parse, read_bytes
-from web.problems import body_of
+from web.problems import body_of, code_of
 from web.quota import Charge
 
 BATCH_TASKS: Final = 1_000
@@ -102,9 +103,10 @@ def _first_answer(done: Submitted) -> Any:
 class Batch:
     """`POST /api/tasks/batch`."""
 
-    def __init__(self, submitter: Submitter, access: Access) -> None:
+    def __init__(self, submitter: Submitter, access: Access, metrics: WebMetrics) -> None:
         self._submitter = submitter
         self._access = access
+        self._metrics = metrics
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Submit up to 1,000 tasks; each succeeds or fails by itself."""
@@ -133,6 +135,7 @@ class Batch:
             idempotency = _idempotency(key, _encode(item), record) if key else None
             return await self._submitter.submit(record, idempotency, by)
         except CallboardError as error:
+            self._metrics.refused(code_of(error))
             return error
 
 

@@ -4,10 +4,11 @@ Nothing else builds adapters, and nothing is built at import.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dramatiq
+from prometheus_client import CollectorRegistry
 
 from callboard.access.wiring import access
 from callboard.board import Board
@@ -24,6 +25,11 @@ from callboard.errors import SettingsError
 from callboard.files import Files
 from callboard.flow import Flow
 from callboard.live.hub import Hub
+from callboard.metrics.exposition import Exposition, WorkerEndpoint
+from callboard.metrics.fleet import Fleet
+from callboard.metrics.processes import SharedFiles
+from callboard.metrics.web import WebMetrics
+from callboard.metrics.worker import WorkerMetrics
 from callboard.pressure import Pressure
 from callboard.queues import Queues
 from callboard.reconcile import Reconciler
@@ -44,9 +50,10 @@ from callboard.store.sync import SyncStore
 from callboard.submit import Submitter
 from callboard.tasks.registry import Registry, load
 from callboard.tasks.run import Resources
+from callboard.worker.actor import make_actor
 from callboard.worker.apart import Apart
 from callboard.worker.cancel import CancelListener
-from callboard.worker.execute import Executor, make_actor
+from callboard.worker.execute import Executor
 from callboard.worker.heartbeat import Heartbeat
 from callboard.worker.insist import Insist
 from callboard.worker.loop import PriorityWorker, Unknown
@@ -70,6 +77,8 @@ class Parts:
     keys: Keys
     store: SyncStore
     broker: Any
+    #: What this process counts.
+    counted: CollectorRegistry = field(default_factory=CollectorRegistry)
 
 
 def parts(settings: Settings) -> Parts:
@@ -127,6 +136,7 @@ def worker(settings: Settings, queues: list[str] | None = None, made: Parts | No
     if unknown := sorted(set(wanted) - set(known)):
         raise SettingsError(f"--queues: no task type uses {', '.join(unknown)}; known: {', '.join(known)}")
     running, flusher, insist = Running(), Flusher(), Insist()
+    metrics = WorkerMetrics(made.counted)
     name = worker_id()
 
     def fail(task_id: str, actor_name: str) -> None:
@@ -145,6 +155,7 @@ def worker(settings: Settings, queues: list[str] | None = None, made: Parts | No
         running=running,
         flusher=flusher,
         insist=insist,
+        metrics=metrics,
         give_up_thread=loop.give_up,
         refuse=loop.refuse,
         apart=None if settings.embedded else Apart(settings),
@@ -173,6 +184,12 @@ def worker(settings: Settings, queues: list[str] | None = None, made: Parts | No
         ),
         running=running,
         insist=insist,
+        metrics=metrics,
+        endpoint=WorkerEndpoint(
+            made.counted,
+            settings.worker_metrics_host,
+            0 if settings.embedded else settings.worker_metrics_port,
+        ),
         drain_timeout_s=settings.drain_timeout,
     )
 
@@ -197,16 +214,18 @@ def scheduler(settings: Settings, made: Parts | None = None) -> SchedulerProcess
     )
 
 
-def service(settings: Settings) -> Service:
+def service(settings: Settings, shared: SharedFiles | None = None) -> Service:
     """Build the web process's service; in embedded mode, worker and scheduler with it.
 
-    Call from the running event loop.
+    Call from the running event loop. `shared` is where several web processes count together.
     """
     keys = keys_for(settings.namespace)
     inside: list[Any] = []
+    counted = CollectorRegistry()
+    metrics = WebMetrics(counted)
     publisher: Publisher | EmbeddedPublisher
     if settings.embedded:
-        made = parts(settings)
+        made = replace(parts(settings), counted=counted)
         registry = made.registry
         inside = [worker(settings, made=made), scheduler(settings, made)]
         publisher = EmbeddedPublisher(made.broker)
@@ -217,7 +236,7 @@ def service(settings: Settings) -> Service:
         )
     store = AsyncStore(async_client(settings.redis_url))
     pressure = Pressure(store, keys, registry.types_by_queue(), settings.queue_limit)
-    submitter = Submitter(registry, store, publisher, keys, pressure=pressure)
+    submitter = Submitter(registry, store, publisher, keys, pressure=pressure, metrics=metrics)
     carry_out = CarryOut(store, keys, submitter, worker_id(), settings.result_ttl)
     bulk = Bulk(store, keys, settings.result_ttl, carry_out.wake)
     by_queue = registry.types_by_queue()
@@ -239,5 +258,8 @@ def service(settings: Settings) -> Service:
         dead_letters=DeadLetters(store, keys),
         queues=Queues(store, keys, by_queue, flow, bulk),
         access=access(settings, store, keys),
+        metrics=metrics,
+        exposition=Exposition(counted, shared),
+        fleet=Fleet(store, keys, registry.types_by_queue(), publisher.problem),
         inside=inside,
     )

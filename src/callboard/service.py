@@ -10,6 +10,9 @@ from callboard.carry_out import CarryOut
 from callboard.dead_letters import DeadLetters
 from callboard.files import Files
 from callboard.live.hub import Hub
+from callboard.metrics.exposition import Exposition
+from callboard.metrics.fleet import Fleet
+from callboard.metrics.web import WebMetrics
 from callboard.queues import Queues
 from callboard.reconcile import Reconciler
 from callboard.settings import Settings
@@ -39,6 +42,9 @@ class Service:
     dead_letters: DeadLetters
     queues: Queues
     access: Access
+    metrics: WebMetrics
+    exposition: Exposition
+    fleet: Fleet
     #: Embedded mode: what else runs in this process.
     inside: list[Any] = field(default_factory=list)
 

@@ -64,6 +64,9 @@ class Settings:
     streams: int = 10_000
     #: Seconds without an event until a stream shows that it lives.
     heartbeat: float = 15.0
+    #: Where a worker serves `/metrics`: the first free port from this one on; 0 for none.
+    worker_metrics_host: str = "127.0.0.1"
+    worker_metrics_port: int = 0
     #: Queued tasks of one queue from which on submits to it are refused; 0: any number.
     queue_limit: int = 0
     #: Keys that need no Redis, as `name:role:key,…`; only their digests are kept.
@@ -91,6 +94,11 @@ class Settings:
 def environment() -> dict[str, str]:
     """Return a copy of this process's environment; the only place that reads it."""
     return dict(os.environ)
+
+
+def tell_library(name: str, value: str) -> None:
+    """Set a variable for a library that knows no other way to be told."""
+    os.environ[name] = value
 
 
 def from_env(env: Mapping[str, str] | None = None) -> Settings:
@@ -124,6 +132,8 @@ def from_env(env: Mapping[str, str] | None = None) -> Settings:
         streams_per_client=source.take("STREAMS_PER_CLIENT", _whole(1, 10**6, "1000"), 1000),
         streams=source.take("STREAMS", _whole(1, 10**6, "10000"), 10_000),
         heartbeat=source.take("HEARTBEAT", _seconds("15"), 15.0),
+        worker_metrics_host=source.take("WORKER_METRICS_HOST", str, "127.0.0.1"),
+        worker_metrics_port=source.take("WORKER_METRICS_PORT", _whole(0, 65_535, "9100"), 0),
         queue_limit=source.take("QUEUE_LIMIT", _whole(0, 10**9, "100000"), 0),
         api_keys=source.take("API_KEYS", parse_given, ()),
         auth=source.take("AUTH", _one_of("auto", "required", "off"), "auto"),

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from callboard.errors import Conflict, FieldProblem, IdempotencyMismatch, Unavailable, ValidationFailed
+from callboard.metrics.web import WebMetrics
 from callboard.pressure import Pressure
 from callboard.store import calls
 from callboard.store.keys import Keys
@@ -91,6 +92,7 @@ class Submitter:
         keys: Keys,
         *,
         pressure: Pressure | None = None,
+        metrics: WebMetrics | None = None,
         clock: Callable[[], int] = now_ms,
         new_id: Callable[[], str] = new_task_id,
     ) -> None:
@@ -99,6 +101,7 @@ class Submitter:
         self._publisher = publisher
         self._keys = keys
         self._pressure = pressure
+        self._metrics = metrics
         self._clock = clock
         self._new_id = new_id
         self._confirmed: list[str] = []
@@ -171,6 +174,8 @@ class Submitter:
             self._to_reject.add(record.task_id)  # it may have been written all the same
             raise Unavailable(str(error), task_id=record.task_id) from error
         if created.kind == "replay":
+            if self._metrics is not None:
+                self._metrics.replayed()
             return Submitted(created.task_id, None, created.answer)
         if created.kind == "in_flight":
             raise Conflict("the first request with this Idempotency-Key is still under way; try again soon")
@@ -179,6 +184,8 @@ class Submitter:
         await self._publish(record)
         if idempotency is not None:  # the key is in flight until then, and its owner may ask again at once
             await self._settle_now([record.task_id])
+        if self._metrics is not None:
+            self._metrics.accepted(record)
         return Submitted(record.task_id, record)
 
     async def _publish(self, record: TaskRecord) -> None:

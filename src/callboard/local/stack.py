@@ -17,7 +17,7 @@ from typing import Final
 from callboard.access.wiring import check_entrance
 from callboard.errors import SettingsError
 from callboard.local.foreground import StopSignals, only_one
-from callboard.local.ports import accepts, is_free
+from callboard.local.ports import accepts, free_ports, is_free
 from callboard.local.process import LocalServerError, find_program, private_folder, write_private
 from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
@@ -97,6 +97,7 @@ def _run(env: dict[str, str], root: Path, programs: ListPrograms, signals: StopS
             f"{PREFIX}RABBITMQ_PORT": str(rabbitmq.port),
             f"{PREFIX}REDIS_PORT": str(redis.port),
             f"{PREFIX}WORKERS": str(workers),
+            f"{PREFIX}WORKER_METRICS_PORT": env.get(f"{PREFIX}WORKER_METRICS_PORT") or str(free_ports(1)[0]),
         }
         settings = from_env(env)
         apps = programs(settings, workers)
@@ -182,6 +183,7 @@ Callboard is running.
   Dashboard   {base}:{settings.dashboard_port}/
   RabbitMQ    127.0.0.1:{rabbitmq.port}
   Redis       127.0.0.1:{redis.port}
+  Metrics     {base}/metrics; workers from port {settings.worker_metrics_port} on
   settings    .run/env (with the passwords)
   logs        {logs}/
   processes   {ctl} -c {conf} status

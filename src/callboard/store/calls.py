@@ -5,7 +5,7 @@ promises each script keeps stand in `lua/<name>.lua`.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -17,8 +17,7 @@ from callboard.tasks.message import Envelope, priority_of
 from callboard.tasks.record import FIELDS, TaskRecord, from_values
 from callboard.tasks.states import State
 
-#: Seconds an Idempotency-Key is remembered.
-IDEMPOTENCY_TTL_S: Final = 86_400
+IDEMPOTENCY_TTL_S: Final = 86_400  # an Idempotency-Key is remembered
 #: Seconds the tombstone of a rejected or deleted task stays: longer than its message can wait.
 TOMBSTONE_TTL_S: Final = 7 * 86_400
 #: A run's lease, renewed by heartbeats; when it ends, another worker may take the task over.
@@ -30,8 +29,7 @@ STARTS_ALLOWED: Final = 10
 #: … and how many of them beside other tasks; the others in a process of their own (worker/apart.py).
 STARTS_TOGETHER: Final = 2
 GIVEN_UP_MS: Final = 60_000  # after a lease's end: nobody is about to record the end of its run any more
-#: Seconds it is remembered that somebody did a minute's work.
-TICK_TTL_S: Final = 3_600
+TICK_TTL_S: Final = 3_600  # it is remembered that somebody did a minute's work
 #: Log lines kept per task.
 LOG_LINES_KEPT: Final = 1_000
 
@@ -100,6 +98,7 @@ class Claim:
     why: str = ""
     #: It has lost workers: this time it runs in a process of its own.
     apart: bool = False
+    waited_ms: int = field(default=0, compare=False)  # from when the attempt could have run to its start
 
 
 def claim(
@@ -139,8 +138,8 @@ def _claim(answer: Any) -> Claim:
     if kind in ("busy", "early"):
         return Claim(kind, wait_ms=numbers[0])
     if kind == "run":
-        run, attempt, limit, starts, *_ = numbers
-        return Claim(kind, run, attempt, limit, apart=starts > STARTS_TOGETHER)
+        run, attempt, limit, starts, waited_ms, *_ = numbers
+        return Claim(kind, run, attempt, limit, apart=starts > STARTS_TOGETHER, waited_ms=waited_ms)
     return Claim(kind, numbers[0], numbers[1], why=str(numbers[2]) if kind == "poison" else "")
 
 
@@ -161,7 +160,7 @@ class Ending:
 
 
 def conclude(keys: Keys, ending: Ending, result_ttl_s: int) -> Call[str]:
-    """Record the end of a run; answers recorded, repeated, stale (another took over) or absent."""
+    """Record the end of a run; answers recorded, cancelled (not retried), repeated, stale or absent."""
     fraction, stage = ending.progress or ("", "")
     return Call(
         text,

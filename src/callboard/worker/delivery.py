@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 from dramatiq.broker import MessageProxy
 
-from callboard.tasks.message import Envelope, Options
+from callboard.tasks.message import Envelope, Options, priority_of
 from callboard.tasks.registry import TaskType
+from callboard.tasks.states import Priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ class Delivery:
         """Attempts after the first."""
         retries = self.options.max_retries
         return self.task_type.max_retries if retries is None else retries
+
+    @property
+    def priority(self) -> Priority:
+        """The priority it was submitted with."""
+        return priority_of(self.options.broker_priority)
 
     def envelope(self) -> Envelope:
         """Return the message in the form from which a record can be rebuilt."""

@@ -5,26 +5,25 @@ acked all the same, which lost tasks (promises.md, traps 1 and 10). Inside the a
 nothing is swallowed and the ack comes only after this returns. See docs/decisions/0001.
 """
 
-import dataclasses
 import itertools
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from inspect import iscoroutinefunction
 from typing import Any, Final
 
-import dramatiq
 import msgspec
 from dramatiq.asyncio import async_to_sync
 from dramatiq.broker import MessageProxy
 from dramatiq.errors import BrokerConnectionError
 
 from callboard.errors import ValidationFailed
+from callboard.metrics.worker import WorkerMetrics
 from callboard.store import calls
 from callboard.store.keys import Keys
-from callboard.tasks.ids import new_task_id
 from callboard.tasks.message import options_of
 from callboard.tasks.params import convert
 from callboard.tasks.registry import TaskType
@@ -64,6 +63,7 @@ class Executor:
     running: Running
     flusher: Flusher
     insist: Insist
+    metrics: WorkerMetrics
     #: Acks the message of a hung task and replaces its thread.
     give_up_thread: Callable[[threading.Thread, MessageProxy], None]
     #: Gives back a message of a paused queue, and takes no more of it.
@@ -150,7 +150,9 @@ class Executor:
             ended = outcome.of_error(
                 guard.interrupted[0](HUNG), task_type, claim.attempt, claim.attempt_limit, self.rng
             )
+            self._measure(delivery, claim, begun)
             self._record(delivery, claim, ended, reporter)
+            self.metrics.running(task_type.queue, -1)
             self.running.leave(active, failed=True)
             self.give_up_thread(thread, message)
 
@@ -163,6 +165,9 @@ class Executor:
             reporter=reporter,
         )
         self.running.enter(active)
+        self.metrics.running(task_type.queue, 1)
+        begun = time.perf_counter()
+        hung = False
         ended: Outcome | None = None
         result: Any = None
         try:
@@ -177,14 +182,23 @@ class Executor:
                 ended = outcome.of_error(cause, task_type, claim.attempt, claim.attempt_limit, self.rng)
                 _log_failure(cause, ended, message, claim)
             if not active.take_end():  # it was hung, and has been ended without us
+                hung = True
                 raise Ended
+            self._measure(delivery, claim, begun)
             self._record(delivery, claim, ended, reporter)
         finally:
             self.flusher.forget(reporter)
+            if not hung:
+                self.metrics.running(task_type.queue, -1)
             self.running.leave(active, failed=ended is None or ended.state is State.FAILED)
         if ended.state is not State.SUCCEEDED:
             raise Ended
         return result
+
+    def _measure(self, delivery: Delivery, claim: calls.Claim, begun: float) -> None:
+        run_s = time.perf_counter() - begun
+        kind = delivery.task_type
+        self.metrics.ran(kind.name, kind.queue, delivery.priority.value, claim.waited_ms / 1000, run_s)
 
     def _perform(self, delivery: Delivery, claim: calls.Claim, run: Run) -> Any:
         """Call the task's function, here or in a process of its own; that one's answer is an Outcome."""
@@ -230,7 +244,11 @@ class Executor:
         if answer == "absent":
             logger.warning("the record of task %s is gone: it is made anew from the message", task_id)
             answer = self._conclude(replace(ending, run=self._claim(delivery).run))
-        if answer == "stale":
+        if answer != "stale":
+            state = State.CANCELLED if answer == "cancelled" else ended.state
+            kind = delivery.task_type
+            self.metrics.ended(kind.name, kind.queue, state.value, outcome.error_name(ended))
+        else:
             logger.warning("task %s was taken over by another worker; this run is not recorded", task_id)
 
     def _conclude(self, ending: calls.Ending) -> str:
@@ -256,35 +274,3 @@ def _log_failure(error: BaseException, ended: Outcome, message: MessageProxy, cl
         "task %s (%s) attempt %d ended %s: %s",
         message.message_id, message.actor_name, claim.attempt, ended.state.value, reason,
     )  # fmt: skip
-
-
-class _Actor(dramatiq.Actor[..., Any]):
-    """An actor whose messages have ids that sort by time, as those of submitted tasks do."""
-
-    def message_with_options(self, **options: Any) -> dramatiq.Message[Any]:
-        """Return a message to send (dramatiq/actor.py); raises TypeError for arguments without a name."""
-        if options.get("args"):
-            raise TypeError(f"{self.actor_name} takes its parameters by name")
-        return dataclasses.replace(super().message_with_options(**options), message_id=new_task_id())
-
-
-def make_actor(task_type: TaskType, broker: dramatiq.Broker, executor: Executor | None) -> None:
-    """Make the dramatiq actor of a task type and bind `send` to it.
-
-    Without an executor (a process that only sends) the actor cannot run.
-    """
-
-    def actor(**parameters: Any) -> Any:
-        message = dramatiq.middleware.CurrentMessage.get_current_message()
-        if executor is None or message is None:
-            raise RuntimeError(f"{task_type.name} runs in `callboard worker` only")
-        return executor.perform(task_type, message, parameters)  # type: ignore[arg-type]
-
-    actor.__module__ = task_type.function.__module__
-    task_type.actor = dramatiq.actor(
-        actor_class=_Actor,
-        actor_name=task_type.name,
-        queue_name=task_type.queue,
-        broker=broker,
-        store_results=True,
-    )(actor)

@@ -34,6 +34,10 @@ class Outcome:
     free: bool = False
 
 
+class _Named(msgspec.Struct):
+    type: str
+
+
 def of_result(result: Any, limit_bytes: int) -> Outcome:
     """Return the outcome of a task that returned; a result JSON cannot hold fails for good."""
     try:
@@ -80,6 +84,13 @@ def describe(error: BaseException) -> bytes:
         trace = "… (cut)\n" + trace[-TRACEBACK_MOST:]
     found = {"type": name, "message": message[:MESSAGE_MOST], "traceback": trace}
     return msgspec.json.encode({key: _clean(value) for key, value in found.items()})
+
+
+def error_name(ended: Outcome) -> str:
+    """Return the name of the error a run ended with; `Retry` when it asked for another attempt, else ""."""
+    if ended.error:
+        return msgspec.json.decode(ended.error, type=_Named).type
+    return "Retry" if ended.free else ""
 
 
 def _text(error: BaseException) -> str:

@@ -9,6 +9,8 @@ from typing import Final
 import dramatiq
 
 from callboard.errors import Unavailable
+from callboard.metrics.exposition import WorkerEndpoint
+from callboard.metrics.worker import WorkerMetrics
 from callboard.store import calls
 from callboard.store.keys import Keys
 from callboard.worker.cancel import CancelListener
@@ -42,10 +44,17 @@ class WorkerProcess:
     pauses: PauseListener
     running: Running
     insist: Insist
+    metrics: WorkerMetrics
+    endpoint: WorkerEndpoint
     drain_timeout_s: float
 
     def start(self) -> None:
-        """Begin to consume; returns at once. RabbitMQ and Redis need not be there yet."""
+        """Begin to consume; returns at once. RabbitMQ and Redis need not be there yet.
+
+        Raises SettingsError when there is no port for its metrics.
+        """
+        self.endpoint.start()
+        self.metrics.serves(self.loop.worker_threads)
         logging.getLogger().addHandler(CaptureHandler())
         self.flusher.start()
         self.watch.start()
@@ -70,6 +79,7 @@ class WorkerProcess:
         """Take nothing new, let tasks end within the drain time, give the rest back."""
         self.pauses.stop()
         logger.info("stopping; %d tasks may run on for %g s", len(self.running.all()), self.drain_timeout_s)
+        self.metrics.stops()
         stopper = threading.Thread(target=self._stop_loop, name="stop", daemon=True)
         stopper.start()
         stopper.join(self.drain_timeout_s)
@@ -88,6 +98,7 @@ class WorkerProcess:
         self.flusher.stop()
         self.watch.stop()
         self.cancels.stop()
+        self.endpoint.stop()
 
     def _stop_loop(self) -> None:
         begun = time.monotonic()

@@ -115,13 +115,13 @@ class Model:
             return "repeated"
         if self.status is not State.RUNNING or run != self.run:
             return "stale"
-        if self.asked and outcome is State.RETRYING:
-            outcome = State.CANCELLED
+        stopped = self.asked and outcome is State.RETRYING
+        outcome = State.CANCELLED if stopped else outcome
         self.concluded, self.asked, self.starts = run, False, 0
         self.limit += free and outcome is State.RETRYING
         self.due = due
         self._to(outcome)
-        return "recorded"
+        return "cancelled" if stopped else "recorded"
 
     def cancel(self) -> str:
         """Cancel."""

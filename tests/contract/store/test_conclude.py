@@ -41,7 +41,7 @@ async def test_a_cancelled_run_ends_cancelled(bench: Bench) -> None:
 async def test_a_run_that_was_asked_to_stop_and_failed_by_itself_is_not_tried_again(bench: Bench) -> None:
     task, run = await bench.running()
     await bench.run(calls.cancel(bench.keys, task.task_id, TTL_S))
-    assert await bench.conclude(task, run, State.RETRYING, error=ERROR, due_ms=1) == "recorded"
+    assert await bench.conclude(task, run, State.RETRYING, error=ERROR, due_ms=1) == "cancelled"
     found = await bench.read(task)
     assert (found.status, bytes(found.error)) == (State.CANCELLED, ERROR)
     assert "due" not in bench.holding(task)
@@ -217,3 +217,21 @@ async def test_a_wait_is_counted_from_when_the_task_was_ready(bench: Bench) -> N
     (name,) = (name for name in bench.names() if name.startswith("stats:"))
     (bucket,) = (int(field.split("|")[2]) for field in bench.hash(name) if "|wait|" in field)
     assert 2 ** (bucket / 2) < 600_000  # milliseconds: not the day since it was created
+
+
+async def test_a_wait_is_counted_from_when_somebody_retried_it(bench: Bench) -> None:
+    task, _ = await bench.ended(State.FAILED, created_at=bench.now_ms() - 86_400_000)
+    await bench.run(calls.requeue(bench.keys, task.task_id))
+    claim = await bench.claim(task, 1)
+    await bench.conclude(task, claim.run, State.SUCCEEDED)
+    assert 0 <= claim.waited_ms < 600_000
+    (name,) = (name for name in bench.names() if name.startswith("stats:"))
+    waits = sorted(int(field.split("|")[2]) for field in bench.hash(name) if "|wait|" in field)
+    assert len(waits) == 2
+    assert 2 ** (waits[0] / 2) < 600_000 < 80_000_000 < 2 ** (waits[1] / 2)  # the first run: a day
+
+
+async def test_a_claim_says_how_long_the_attempt_could_have_run(bench: Bench) -> None:
+    now = bench.now_ms()
+    task = await bench.create(created_at=now - 86_400_000, status=State.SCHEDULED, eta=now - 5_000)
+    assert 5_000 <= (await bench.claim(task)).waited_ms < 600_000

@@ -21,7 +21,7 @@ async def routes() -> set[tuple[str, str]]:
         return bootstrap.service(settings)
 
     app = create_app(service)
-    add_routes(app, service(), Streams(1, 1, 15.0), Site())
+    add_routes(app, service(), Streams(1, 1, 15.0, {}), Site())
     found = set()
     for route in falcon.inspect.inspect_app(app).routes:
         for method in route.methods:

@@ -36,7 +36,7 @@ local function requeue_task(id)
       .. cjson.encode(known[9] or '') .. '}\n'
     redis.call('HSET', key, 'history', (redis.call('HGET', key, 'history') or '') .. line)
   end
-  redis.call('HSET', key, 'status', 'queued', 'progress', '0', 'stage', '',
+  redis.call('HSET', key, 'status', 'queued', 'progress', '0', 'stage', '', 'requeued_at', NOW,
     'attempt_limit', int(attempts + tonumber(known[5] or 0) + 1))
   redis.call('HDEL', key, 'finished_at', 'started_at', 'error', 'result', 'eta', 'worker', 'cancel_requested')
   redis.call('PERSIST', key)

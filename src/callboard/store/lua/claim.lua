@@ -1,5 +1,5 @@
 -- A worker asks whether it may run this message. One answer of:
---   run <run number> <attempt> <attempts allowed> <starts> | skip <why> | busy <ms to wait>
+--   run <run number> <attempt> <attempts allowed> <starts> <ms it waited> | skip <why> | busy <ms to wait>
 --   early <ms until due> | poison <run number> <attempt> <starts> | cancelled <run number> <attempt>
 --   paused (its queue is: nothing of it starts) | absent (ask again with 8 to 15, to rebuild the record)
 -- ARGV: 2 id, 3 worker, 4 lease in ms, 5 starts allowed per attempt, 6 attempts over before this
@@ -11,7 +11,8 @@ local id, worker, attempt_before = ARGV[2], ARGV[3], tonumber(ARGV[6])
 local key = task_key(id)
 local function read()
   return redis.call('HMGET', key, 'status', 'run', 'attempts', 'task_type', 'priority', 'lease_ms',
-    'starts', 'attempt_limit', 'cancel_requested', 'eta', 'worker', 'started_at', 'claim', 'queue', 'poison')
+    'starts', 'attempt_limit', 'cancel_requested', 'eta', 'worker', 'started_at', 'claim', 'queue', 'poison',
+    'created_at', 'requeued_at')
 end
 local known = read()
 if not known[1] then -- Redis was lost, or the message came from Python: the message is enough
@@ -83,4 +84,5 @@ end
 -- Its worker died before it could stop the task: nobody starts it again.
 if known[9] then return {'cancelled', int(run), int(attempts)} end
 if known[15] or starts > tonumber(ARGV[5]) then return {'poison', int(run), int(attempts), int(starts - 1)} end
-return {'run', int(run), int(attempts), known[8] or '1', int(starts)}
+local waited = math.max(0, NOW_MS - ready_ms(known[16], known[10], known[17]))
+return {'run', int(run), int(attempts), known[8] or '1', int(starts), int(waited)}

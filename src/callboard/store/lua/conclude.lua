@@ -1,4 +1,5 @@
 -- End a run: succeeded, failed, cancelled, or retrying (runs again at a due time).
+-- Answers 'recorded', or 'cancelled' when it was asked to stop and is not tried again.
 -- Refused as 'stale' when another run has taken over, 'repeated' when this one was recorded before,
 -- 'absent' when Redis was lost and has no record.
 -- ARGV: 2 id, 3 run, 4 outcome, 5 result JSON or '', 6 error JSON or '', 7 due time or '',
@@ -6,7 +7,8 @@
 local id, run, outcome = ARGV[2], ARGV[3], ARGV[4]
 local key = task_key(id)
 local known = redis.call('HMGET', key, 'status', 'run', 'attempts', 'task_type', 'priority',
-  'started_at', 'created_at', 'eta', 'worker', 'progress', 'stage', 'concluded', 'cancel_requested')
+  'started_at', 'created_at', 'eta', 'worker', 'progress', 'stage', 'concluded', 'cancel_requested',
+  'requeued_at')
 if not known[1] then return 'absent' end
 if known[12] == run then return 'repeated' end
 if known[2] ~= run or known[1] ~= 'running' then return 'stale' end
@@ -53,7 +55,7 @@ local function bucket(ms) return int(math.ceil(2 * math.log(math.max(ms, 1)) / m
 local stats = P .. 'stats:' .. int(math.floor(NOW_MS / 60000))
 redis.call('HINCRBY', stats, task_type .. '|' .. outcome, 1)
 redis.call('HINCRBY', stats, task_type .. '|run|' .. bucket(NOW_MS - known[6]), 1)
-local ready = math.max(tonumber(known[7] or NOW), tonumber(known[8] or 0))
-redis.call('HINCRBY', stats, task_type .. '|wait|' .. bucket(known[6] - ready), 1)
+local waited = known[6] - ready_ms(known[7], known[8], known[14])
+redis.call('HINCRBY', stats, task_type .. '|wait|' .. bucket(waited), 1)
 redis.call('EXPIRE', stats, 90000)
-return 'recorded'
+return outcome == ARGV[4] and 'recorded' or 'cancelled'

@@ -49,6 +49,11 @@ local function settle_key(id)
   end
 end
 
+-- When an attempt could have run: submitted, due, or retried by hand, whatever was last.
+local function ready_ms(created, eta, requeued)
+  return math.max(tonumber(created or NOW), tonumber(eta or 0), tonumber(requeued or 0))
+end
+
 local function keep(id, ttl_s)
   redis.call('EXPIRE', task_key(id), ttl_s)
   redis.call('EXPIRE', task_key(id) .. ':log', ttl_s)
