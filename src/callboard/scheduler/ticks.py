@@ -12,7 +12,7 @@ import dramatiq
 from periodiq import cron
 
 from callboard.scheduler.trim import Trimmer
-from callboard.store import calls
+from callboard.store import upkeep
 from callboard.store.keys import Keys
 from callboard.tasks.times import now_ms
 from callboard.worker.ports import Store
@@ -34,7 +34,7 @@ def declare_ticks(
 
     def once_a_minute(name: str, work: Callable[[], None]) -> dramatiq.Actor[..., None]:
         def tick() -> None:
-            if store.run(calls.take_tick(keys, name, clock() // 60_000)):
+            if store.run(upkeep.take_tick(keys, name, clock() // 60_000)):
                 work()
 
         return dramatiq.actor(

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from callboard.store import calls, pages
+from callboard.store import pages, upkeep
 from callboard.store.keys import Keys
 from callboard.store.scripts import Call, texts
 from callboard.tasks.ids import first_id_at
@@ -49,7 +49,7 @@ class Trimmer:
     def _trim(self, index: str, below: str) -> int:
         after, dropped = "", 0
         while True:
-            after, number = self._store.run(calls.trim(self._keys, index, below, after))
+            after, number = self._store.run(upkeep.trim(self._keys, index, below, after))
             dropped += number
             if not after:
                 return dropped

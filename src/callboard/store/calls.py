@@ -12,7 +12,6 @@ import msgspec
 
 from callboard.store.keys import Keys
 from callboard.store.scripts import Argument, Call, script, text, texts
-from callboard.tasks.ids import new_task_id
 from callboard.tasks.message import Envelope, priority_of
 from callboard.tasks.record import FIELDS, TaskRecord, from_values
 from callboard.tasks.states import State
@@ -29,7 +28,6 @@ STARTS_ALLOWED: Final = 10
 #: … and how many of them beside other tasks; the others in a process of their own (worker/apart.py).
 STARTS_TOGETHER: Final = 2
 GIVEN_UP_MS: Final = 60_000  # after a lease's end: nobody is about to record the end of its run any more
-TICK_TTL_S: Final = 3_600  # it is remembered that somebody did a minute's work
 #: Log lines kept per task.
 LOG_LINES_KEPT: Final = 1_000
 
@@ -280,22 +278,6 @@ def counts(keys: Keys) -> Call[list[tuple[str, State, int]]]:
         lambda answer: [(text(a), State(text(b)), int(c)) for a, b, c in answer],
         [keys.prefix, *(state.value for state in State)],
         script("counts"),
-    )
-
-
-def take_tick(keys: Keys, name: str, minute: int) -> Call[bool]:
-    """Take a minute's work for this process; False when another scheduler has it."""
-    token = new_task_id()  # the same when this Call is sent twice
-    return Call(bool, [keys.prefix, keys.tick(name, minute), token, TICK_TTL_S], script("tick"))
-
-
-def trim(keys: Keys, index: str, below_id: str, after_id: str, at_most: int = 500) -> Call[tuple[str, int]]:
-    """Drop expired entries of one index; answers (id to go on after or "", how many)."""
-    start = f"({after_id}" if after_id else "-"
-    return Call(
-        lambda answer: (text(answer[0]), int(answer[1])),
-        [keys.prefix, index, f"({below_id}", start, at_most],
-        script("trim"),
     )
 
 

@@ -15,6 +15,7 @@ from callboard.store import (
     queues,
     schedulers,
     sessions,
+    upkeep,
 )
 from callboard.tasks.states import State
 from tests.contract.store.bench import ERROR, FAR_MS, TTL_S, Bench, Watcher
@@ -78,7 +79,7 @@ async def everything(bench: Bench) -> None:
     for each in ("default", "email"):
         await bench.run(queues.pause(bench.keys, each))
     await bench.run(queues.resume(bench.keys, "email"))
-    await bench.run(calls.take_tick(bench.keys, "trim", 29_000_000))
+    await bench.run(upkeep.take_tick(bench.keys, "trim", 29_000_000))
     await bench.run(schedulers.beat(bench.keys, "host:2"))
     await bench.run(schedulers.ticked(bench.keys))
     found = {"digest": "ab" * 32, "name": "a", "role": "read", "created_at": "1"}

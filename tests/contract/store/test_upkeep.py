@@ -2,7 +2,7 @@
 
 import pytest
 
-from callboard.store import adrift, calls
+from callboard.store import adrift, calls, upkeep
 from callboard.tasks.ids import created_ms, first_id_at
 from callboard.tasks.states import TERMINAL, Priority, State
 from tests.contract.store.bench import FAR_MS, Bench, index, record
@@ -151,14 +151,14 @@ async def test_index_entries_go_when_their_record_has_expired(bench: Bench) -> N
         bench.client.delete(bench.keys.task(task.task_id))
     bound = first_id_at(LONG_AGO_MS + 1)
     for name in ("all", index(tasks[0], State.QUEUED)):
-        assert await bench.run(calls.trim(bench.keys, name, bound, "")) == ("", 3)
+        assert await bench.run(upkeep.trim(bench.keys, name, bound, "")) == ("", 3)
         assert [name in bench.holding(task) for task in tasks] == [False, True] * 3
 
 
 async def test_young_entries_are_not_looked_at(bench: Bench) -> None:
     task = await bench.create()
     bench.client.delete(bench.keys.task(task.task_id))
-    assert await bench.run(calls.trim(bench.keys, "all", first_id_at(created_ms(task.task_id)), "")) == (
+    assert await bench.run(upkeep.trim(bench.keys, "all", first_id_at(created_ms(task.task_id)), "")) == (
         "",
         0,
     )
@@ -172,7 +172,7 @@ async def test_trimming_goes_on_where_it_stopped(bench: Bench) -> None:
     after, steps, dropped = "", 0, 0
     while steps == 0 or after:
         after, number = await bench.run(
-            calls.trim(bench.keys, "all", first_id_at(LONG_AGO_MS + 1), after, at_most=2)
+            upkeep.trim(bench.keys, "all", first_id_at(LONG_AGO_MS + 1), after, at_most=2)
         )
         steps, dropped = steps + 1, dropped + number
     assert (steps, dropped) == (3, 5)
@@ -184,7 +184,7 @@ async def test_trimming_does_not_stop_at_tasks_that_live_on(bench: Bench) -> Non
     after, dropped = "", 0
     for _ in range(3):
         after, number = await bench.run(
-            calls.trim(bench.keys, "all", first_id_at(LONG_AGO_MS + 1), after, at_most=2)
+            upkeep.trim(bench.keys, "all", first_id_at(LONG_AGO_MS + 1), after, at_most=2)
         )
         dropped += number
     assert (after, dropped) == ("", 1)
@@ -195,21 +195,21 @@ async def test_a_tag_that_no_task_has_any_more_is_forgotten(bench: Bench) -> Non
                    enumerate((("a", "b:c"), ("a",)))]  # fmt: skip
     bench.client.delete(bench.keys.task(gone.task_id))
     for tag in ("a", "b:c"):
-        await bench.run(calls.trim(bench.keys, f"tag:{tag}", first_id_at(LONG_AGO_MS + 9), ""))
+        await bench.run(upkeep.trim(bench.keys, f"tag:{tag}", first_id_at(LONG_AGO_MS + 9), ""))
     assert bench.client.zrange(f"{bench.keys.prefix}tags", 0, -1) == [b"a"]
     assert "tag:a" in bench.holding(stays)
 
 
 async def test_a_minutes_work_is_taken_once(bench: Bench) -> None:
-    assert await bench.run(calls.take_tick(bench.keys, "trim", 29_000_000))
-    assert not await bench.run(calls.take_tick(bench.keys, "trim", 29_000_000))
-    assert await bench.run(calls.take_tick(bench.keys, "trim", 29_000_001))
-    assert await bench.run(calls.take_tick(bench.keys, "statistics", 29_000_000))
+    assert await bench.run(upkeep.take_tick(bench.keys, "trim", 29_000_000))
+    assert not await bench.run(upkeep.take_tick(bench.keys, "trim", 29_000_000))
+    assert await bench.run(upkeep.take_tick(bench.keys, "trim", 29_000_001))
+    assert await bench.run(upkeep.take_tick(bench.keys, "statistics", 29_000_000))
     assert 3540 <= bench.ttl_s("tick:trim:29000000") <= 3600
 
 
 async def test_whoever_took_a_minute_hears_so_again_after_a_broken_connection(bench: Bench) -> None:
-    call = calls.take_tick(bench.keys, "trim", 29_000_000)
+    call = upkeep.take_tick(bench.keys, "trim", 29_000_000)
     assert await bench.run(call)
     assert await bench.run(call)
 
