@@ -194,3 +194,21 @@ def test_a_dead_rabbitmq_refuses_and_is_used_again(web: Board, own_rabbitmq: Rab
         own_rabbitmq.start()
         own_rabbitmq.wait_ready()
     wait_accepted(web)
+
+
+def test_a_frozen_rabbitmq_makes_few_wait_and_its_refused_tasks_do_not_run_later(
+    web: Board, own_rabbitmq: RabbitNode
+) -> None:
+    os.kill(own_rabbitmq.pid, signal.SIGSTOP)
+    try:
+        # Every one of them would wait for the confirm's time limit: they would not end in this test's time.
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(lambda _: post(web, tags=["frozen-rabbitmq"]), range(400)))
+        ready = web.client.get("/readyz")
+        assert (ready.status_code, ready.json()["rabbitmq"]["ok"]) == (503, False)
+    finally:
+        os.kill(own_rabbitmq.pid, signal.SIGCONT)
+    details = [refused(answer) for answer in answers]
+    assert sum("has said nothing" in each for each in details) > 300
+    wait_accepted(web)
+    wait_until(lambda: tagged(web, "frozen-rabbitmq") == [], timeout_s=SOON_S, what="what was refused is gone")

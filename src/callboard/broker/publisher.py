@@ -9,22 +9,18 @@ import contextlib
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
 
 import pika
-from pika.adapters.asyncio_connection import AsyncioConnection
 
-from callboard.broker import frames
+from callboard.broker.link import Link
 from callboard.broker.rabbitmq import connection_parameters, reason
-from callboard.broker.topology import Binding, Declaration, Exchange, Queue, Topology, conflict_advice
+from callboard.broker.topology import Topology
 from callboard.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between attempts to connect.
 RECONNECT_S = 1.0
-#: How often unconfirmed messages are looked through for late ones, seconds.
-SWEEP_S = 0.25
 
 
 class Publisher:
@@ -35,7 +31,7 @@ class Publisher:
         self._topology = topology
         self._queues = sorted(queues)
         self._confirm_timeout_s = confirm_timeout_s
-        self._link: _Link | None = None
+        self._link: Link | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._problem = "RabbitMQ is not connected yet"
 
@@ -47,7 +43,7 @@ class Publisher:
         """Return why nothing can be published now, or None."""
         if self._link is None:
             return self._problem
-        return self._link.blocked
+        return self._link.blocked or self._link.hung
 
     async def publish(self, queue: str, body: bytes, level: int, message_id: str, delay_ms: int = 0) -> None:
         """Publish one message and wait for its confirm.
@@ -61,7 +57,7 @@ class Publisher:
 
         Raises Unavailable when it was refused, or when its fate is unknown.
         """
-        if self._link is None or self._link.blocked:
+        if self._link is None or self._link.blocked or self._link.hung:
             raise Unavailable(self.problem() or self._problem)
         exchange, routing_key = self._topology.route(queue, delay_ms)
         await self._link.publish(exchange, routing_key, body, level, message_id, self._confirm_timeout_s)
@@ -92,7 +88,7 @@ class Publisher:
     async def _keep_connected(self) -> None:
         told = False
         for parameters in itertools.cycle(self._parameters):
-            link = _Link(parameters, self._topology.declarations(self._queues), self._topology.marker)
+            link = Link(parameters, self._topology.declarations(self._queues), self._topology.marker)
             try:
                 await link.open()
             except (OSError, pika.exceptions.AMQPError, TimeoutError) as error:
@@ -110,183 +106,3 @@ class Publisher:
                 self._problem = f"RabbitMQ at {parameters.host}:{parameters.port}: {link.why}"
                 logger.warning("%s; reconnecting", self._problem)
             await asyncio.sleep(RECONNECT_S)
-
-
-class _Link:
-    """One connection with one channel in confirm mode, from open to closed."""
-
-    def __init__(
-        self, parameters: pika.URLParameters, declarations: list[Declaration], marker: Queue
-    ) -> None:
-        self._parameters = parameters
-        self._declarations = declarations
-        self._marker = marker
-        self._loop = asyncio.get_running_loop()
-        self._connection: Any = None
-        self._channel: Any = None
-        self._tag = 0
-        self._lowest = 1
-        self._pending: dict[int, tuple[asyncio.Future[None], float, str]] = {}
-        self._returned: set[str] = set()
-        #: Frames of this tick, written in one go.
-        self._unsent: list[bytes] = []
-        self._sweeper: asyncio.TimerHandle | None = None
-        self.closed = asyncio.Event()
-        self.blocked: str | None = None
-        #: The marker's message is not there: RabbitMQ is new, or has lost its data.
-        self.unmarked = False
-        self.why = "the connection was closed"
-
-    async def open(self) -> None:
-        """Connect, declare the topology and turn confirms on; raises what pika or the OS said."""
-        async with asyncio.timeout(15):
-            opened: asyncio.Future[Any] = self._loop.create_future()
-            self._connection = AsyncioConnection(
-                self._parameters,
-                on_open_callback=lambda connection: _settle(opened, connection),
-                on_open_error_callback=lambda _, error: _settle(opened, error),
-                on_close_callback=self._on_closed,
-                custom_ioloop=self._loop,
-            )
-            await opened
-            self._connection.add_on_connection_blocked_callback(self._on_blocked)
-            self._connection.add_on_connection_unblocked_callback(self._on_unblocked)
-            channel: asyncio.Future[Any] = self._loop.create_future()
-            self._connection.channel(on_open_callback=lambda found: _settle(channel, found))
-            self._channel = await channel
-            failed: asyncio.Future[Any] = self._loop.create_future()
-            self._channel.add_on_close_callback(lambda _, error: self._on_channel_closed(failed, error))
-            work = asyncio.ensure_future(self._prepare())
-            await asyncio.wait([work, failed], return_when=asyncio.FIRST_COMPLETED)
-            if failed.done():
-                work.cancel()
-                raise failed.exception() or OSError("RabbitMQ closed the channel")
-            failed.cancel()
-            await work
-        self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
-
-    async def _prepare(self) -> None:
-        for each in self._declarations:
-            done: asyncio.Future[Any] = self._loop.create_future()
-
-            def ok(frame: Any, done: asyncio.Future[Any] = done) -> None:
-                _settle(done, frame)
-
-            match each:
-                case Exchange(name):
-                    self._channel.exchange_declare(name, "topic", durable=True, callback=ok)
-                case Queue(name, arguments):
-                    self._channel.queue_declare(name, durable=True, arguments=arguments, callback=ok)
-                case Binding(source, destination, key, True):
-                    self._channel.exchange_bind(destination, source, key, callback=ok)
-                case Binding(source, destination, key):
-                    self._channel.queue_bind(destination, source, key, callback=ok)
-            frame = await done
-            if each == self._marker:
-                self.unmarked = frame.method.message_count == 0
-        confirmed: asyncio.Future[Any] = self._loop.create_future()
-        self._channel.confirm_delivery(self._on_confirm, callback=lambda frame: _settle(confirmed, frame))
-        await confirmed
-        self._channel.add_on_return_callback(self._on_return)
-
-    def publish(
-        self, exchange: str, routing_key: str, body: bytes, level: int, message_id: str, timeout_s: float
-    ) -> "asyncio.Future[None]":
-        """Send one message; the future ends with its confirm or with Unavailable."""
-        future: asyncio.Future[None] = self._loop.create_future()
-        if not self._channel.is_open:
-            future.set_exception(Unavailable(f"RabbitMQ: {self.why}"))
-            return future
-        if not self._unsent:
-            self._loop.call_soon(self._write)
-        self._unsent.append(
-            frames.publish(
-                self._channel.channel_number, exchange, routing_key, body, level, message_id,
-                self._connection._body_max_length,
-            )
-        )  # fmt: skip
-        self._tag += 1
-        self._pending[self._tag] = (future, self._loop.time() + timeout_s, message_id)
-        return future
-
-    def _write(self) -> None:
-        data, self._unsent = b"".join(self._unsent), []
-        if self._channel.is_open:
-            self._connection._output_marshaled_frames([data])
-
-    def _on_confirm(self, frame: Any) -> None:
-        method = frame.method
-        tag: int = method.delivery_tag
-        tags = range(self._lowest, tag + 1) if method.multiple else (tag,)
-        for each in tags:
-            entry = self._pending.pop(each, None)
-            if entry is None or entry[0].done():
-                continue
-            if method.NAME == "Basic.Nack":
-                entry[0].set_exception(Unavailable("RabbitMQ refused the message"))
-            elif self._returned and entry[2] in self._returned:
-                self._returned.discard(entry[2])
-                entry[0].set_exception(Unavailable("RabbitMQ has lost the queue; declaring it again"))
-                self.close()
-            else:
-                entry[0].set_result(None)
-        if method.multiple:
-            self._lowest = tag + 1
-
-    def _on_return(self, _channel: Any, _method: Any, properties: Any, _body: bytes) -> None:
-        self._returned.add(properties.message_id)
-
-    def _sweep(self) -> None:
-        now = self._loop.time()
-        for tag, (future, deadline, _) in list(self._pending.items()):
-            if deadline > now:
-                break  # they were sent in this order
-            del self._pending[tag]
-            if not future.done():
-                future.set_exception(Unavailable("RabbitMQ did not confirm the message in time"))
-        self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
-
-    def _on_blocked(self, _connection: Any, frame: Any) -> None:
-        self.blocked = f"RabbitMQ accepts no messages now ({frame.method.reason}); see its alarms"
-        logger.warning(self.blocked)
-        self._fail_pending(self.blocked)
-
-    def _on_unblocked(self, _connection: Any, _frame: Any) -> None:
-        self.blocked = None
-        logger.info("RabbitMQ accepts messages again")
-
-    def _on_channel_closed(self, failed: "asyncio.Future[Any]", error: Any) -> None:
-        if getattr(error, "reply_code", None) == 406:
-            logger.critical(conflict_advice(error.reply_text))
-        _settle(failed, error)
-        self.why = reason(error)
-        self.close()
-
-    def _on_closed(self, _connection: Any, error: BaseException) -> None:
-        self.why = reason(error)
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-        self._fail_pending("RabbitMQ's connection broke before the message was confirmed")
-        self.closed.set()
-
-    def _fail_pending(self, why: str) -> None:
-        for future, _, _ in self._pending.values():
-            if not future.done():
-                future.set_exception(Unavailable(why))
-        self._pending.clear()
-
-    def close(self) -> None:
-        """Begin to close."""
-        if self._connection is None or self._connection.is_closed:
-            self.closed.set()
-        elif not self._connection.is_closing:
-            with contextlib.suppress(pika.exceptions.AMQPError):
-                self._connection.close()
-
-
-def _settle(future: "asyncio.Future[Any]", outcome: Any) -> None:
-    if not future.done():
-        if isinstance(outcome, BaseException):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
