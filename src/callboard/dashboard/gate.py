@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from callboard.access.roles import Role
 from callboard.dashboard.app import STATIC, Dashboard
 from callboard.dashboard.guard import Guard, Refused
-from callboard.errors import CallboardError, Conflict, TaskNotFound, Unavailable, ValidationFailed
+from callboard.errors import Conflict, QueueNotFound, TaskNotFound, Unavailable, ValidationFailed
 
 logger = logging.getLogger(__name__)
 
@@ -174,7 +174,7 @@ def _refused(error: Exception) -> Refused:
             return Refused("409", "Too late", f"Nothing was done: {error}.", "Look at the task as it is now.")
         case ValidationFailed():
             return Refused("400", "No such page", "The address has a cursor that is none of the dashboard's.")
-        case CallboardError() if error.code == "not-found":
+        case QueueNotFound():
             return Refused("404", "No such queue", f"{error}.")
         case _:
             logger.error("a request failed", exc_info=error)

@@ -4,7 +4,7 @@ The names and shapes are those of `dramatiq_dashboard.interface.RedisInterface`;
 fails when they change.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +13,7 @@ from dramatiq_dashboard.interface import Job, Queue, Worker
 
 from callboard.dashboard.again import Store
 from callboard.dashboard.shown import Shown, in_line, naive_utc, on_page, visible
-from callboard.errors import CallboardError, Conflict, TaskNotFound
+from callboard.errors import Conflict, QueueNotFound, TaskNotFound
 from callboard.store import calls, pages, workers
 from callboard.store.keys import Keys
 from callboard.tasks.ids import is_task_id
@@ -31,13 +31,11 @@ TABS: Final[Mapping[str, tuple[State, ...]]] = {
 }
 
 
-class UnknownQueue(CallboardError):
-    """No task type uses a queue of this name."""
+@dataclass
+class PausableQueue(Queue):  # type: ignore[misc]  # the package has no types
+    """A queue of the dashboard that also knows whether it is paused."""
 
-    code = "not-found"
-
-    def __init__(self, name: str, known: Sequence[str]) -> None:
-        super().__init__(f"no task type uses a queue {name[:60]!r}; there are: {', '.join(known)}")
+    paused: bool = False
 
 
 def tab_of(status: State) -> str:
@@ -63,7 +61,7 @@ class Records:
     retry: Callable[[str], bool]
 
     @property
-    def queues(self) -> list[Queue]:
+    def queues(self) -> list[PausableQueue]:
         """Return all queues by name; raises Unavailable."""
         found = self.store.run(workers.queues(self.keys, self.types_by_queue))
         return sorted((_queue(each) for each in found), key=lambda queue: queue.name)
@@ -77,8 +75,8 @@ class Records:
         ]
         return sorted(found, key=lambda worker: worker.name)
 
-    def get_queue(self, queue_name: str) -> Queue:
-        """Return one queue's numbers; raises UnknownQueue, Unavailable."""
+    def get_queue(self, queue_name: str) -> PausableQueue:
+        """Return one queue's numbers; raises QueueNotFound, Unavailable."""
         wanted = {queue_name: self._types(queue_name)}
         return _queue(self.store.run(workers.queues(self.keys, wanted))[0])
 
@@ -93,14 +91,14 @@ class Records:
         return to_number(page.next), [_job(record, in_line(record)) for record in page.tasks]
 
     def get_job(self, queue_name: str, message_id: str) -> Job:
-        """Return one task of this queue in whatever state; raises UnknownQueue, TaskNotFound."""
+        """Return one task of this queue in whatever state; raises QueueNotFound, TaskNotFound."""
         record = self.record(queue_name, message_id)
         return _job(record, on_page(record))
 
     def delete_message(self, queue_name: str, message_id: str) -> str:
         """Cancel a task that has not ended, forget one that has; tells which: cancelled, asked, deleted.
 
-        Raises UnknownQueue, TaskNotFound, Conflict, Unavailable.
+        Raises QueueNotFound, TaskNotFound, Conflict, Unavailable.
         """
         self.record(queue_name, message_id)
         outcome, status = self.store.run(calls.cancel(self.keys, message_id, self.result_ttl_s))
@@ -115,13 +113,13 @@ class Records:
     def requeue_message(self, queue_name: str, message_id: str) -> str:
         """Run a failed or cancelled task again under its id; tells whether it is `queued` or goes `later`.
 
-        Raises UnknownQueue, TaskNotFound, Conflict, Unavailable.
+        Raises QueueNotFound, TaskNotFound, Conflict, Unavailable.
         """
         self.record(queue_name, message_id)
         return "queued" if self.retry(message_id) else "later"
 
     def record(self, queue_name: str, message_id: str) -> TaskRecord:
-        """Return a task that belongs to this queue; raises UnknownQueue, TaskNotFound."""
+        """Return a task that belongs to this queue; raises QueueNotFound, TaskNotFound."""
         types = self._types(q_name(queue_name))
         record = self.store.run(calls.read(self.keys, message_id)) if is_task_id(message_id) else None
         if record is None or record.task_type not in types:
@@ -131,16 +129,17 @@ class Records:
     def _types(self, queue_name: str) -> list[str]:
         types = self.types_by_queue.get(queue_name)
         if types is None:
-            raise UnknownQueue(queue_name, sorted(self.types_by_queue))
+            raise QueueNotFound(queue_name, sorted(self.types_by_queue))
         return types
 
 
-def _queue(entry: workers.QueueEntry) -> Queue:
-    return Queue(
+def _queue(entry: workers.QueueEntry) -> PausableQueue:
+    return PausableQueue(
         name=entry.name,
-        jobs=entry.high + entry.normal + entry.low + entry.running,
+        jobs=entry.ready + entry.running,
         jobs_delayed=entry.scheduled + entry.retrying,
         jobs_dead=entry.failed,
+        paused=entry.paused_since is not None,
     )
 
 

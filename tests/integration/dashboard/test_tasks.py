@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from callboard.local.ports import free_ports
+from callboard.store import queues
 from callboard.tasks.states import State
 from tests.integration.dashboard import site as sites
 from tests.integration.dashboard.site import Answer, Site
@@ -53,6 +54,13 @@ def test_the_first_page_counts_queues_and_shows_workers(board: Installation, sit
     board.open_gate(gate)
     board.cancel(delayed)
     board.wait(task_id)
+
+
+def test_a_paused_queue_says_so(board: Installation, site: Site) -> None:
+    board.store.run(queues.pause(board.keys, "email"))
+    assert "The queue email is paused" in site.get("/queues/email/failed").text
+    board.store.run(queues.resume(board.keys, "email"))
+    assert "is paused" not in site.get("/queues/email/failed").text
 
 
 def test_each_task_is_on_the_tab_of_its_state(board: Installation, site: Site, failed: str) -> None:
