@@ -6,7 +6,7 @@ deletes the message before it enqueues the copy.
 
 import mimetypes
 from importlib.resources import files
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import jinja2
 from dramatiq.common import q_name
@@ -32,13 +32,6 @@ STATIC: Final = {
 }
 
 
-class Audit(Protocol):
-    """Notes who changed what."""
-
-    def __call__(self, action: str, task_id: str, outcome: str) -> None:
-        """Note what the one who sends the present request has done to a task."""
-
-
 class _NoRedis:
     """What DashboardApp wants of a RedisBroker while it is made; nothing is ever asked of it."""
 
@@ -56,10 +49,9 @@ class _NoRedis:
 class Dashboard(DashboardApp):  # type: ignore[misc]  # the package has no types
     """The WSGI application; everything that guards it is in gate.py."""
 
-    def __init__(self, records: Records, audit: Audit) -> None:
+    def __init__(self, records: Records) -> None:
         super().__init__(_NoRedis(), "")
         self.iface = records
-        self._audit = audit
         ours = jinja2.PackageLoader("callboard.dashboard", "templates")
         theirs = self.templates.loader
         self.templates.loader = jinja2.ChoiceLoader([ours, jinja2.PrefixLoader({"package": theirs}), theirs])
@@ -84,7 +76,6 @@ class Dashboard(DashboardApp):  # type: ignore[misc]  # the package has no types
             return HTTP_405, ""
         queue, task_id = req.post_data["queue"], req.post_data["id"]
         done = self.iface.delete_message(queue, task_id)
-        self._audit("task.delete" if done == "deleted" else "task.cancel", task_id, done)
         return redirect(self.make_uri("queues", q_name(queue), tab_of_queue(queue), params={"done": done}))
 
     @handler  # type: ignore[untyped-decorator]
@@ -95,7 +86,6 @@ class Dashboard(DashboardApp):  # type: ignore[misc]  # the package has no types
             return HTTP_405, ""
         queue, task_id = req.post_data["queue"], req.post_data["id"]
         done = self.iface.requeue_message(queue, task_id)
-        self._audit("task.retry", task_id, done)
         return redirect(self.make_uri("queues", q_name(queue), "standard", task_id, params={"done": done}))
 
     def page(self, template: str, **values: Any) -> str:

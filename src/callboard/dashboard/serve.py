@@ -6,10 +6,11 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from callboard import bootstrap, logs
+from callboard.access import wiring
 from callboard.dashboard.again import Again
 from callboard.dashboard.app import Dashboard
 from callboard.dashboard.gate import Gate
-from callboard.dashboard.guard import Open
+from callboard.dashboard.guard import Guard
 from callboard.dashboard.records import Records
 from callboard.settings import Settings
 
@@ -65,10 +66,13 @@ def make(settings: Settings) -> Gate:
         result_ttl_s=settings.result_ttl,
         retry=Again(made.store, made.keys, made.broker).retry,
     )
-    guard = Open()
-    return Gate(Dashboard(records, guard.note), guard)
+    gate = wiring.gate(settings) if settings.auth_required else None
+    guard = Guard(gate, made.store, made.keys, settings.audit_limit)
+    return Gate(Dashboard(records), guard)
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT; raises SettingsError when strangers could come in without a key."""
+    logs.setup(settings.log_level, settings.log_format)
+    wiring.check_entrance(settings)
     Server(settings).run()

@@ -171,15 +171,15 @@ def test_a_task_that_has_moved_on_is_not_requeued(board: Installation, site: Sit
 
 
 def test_pages_follow_each_other_without_a_gap_or_a_repeat(board: Installation, site: Site) -> None:
-    body = {"task_type": "echo", "parameters": {}, "delay": 3600}
+    body = {"task_type": "crunch", "parameters": {"ledger": "nowhere"}, "delay": 3600}
     submitted = board.submit_many([body] * 120)
     seen: list[str] = []
-    address, pages = "/queues/default/delayed", 0
+    address, pages = "/queues/data/delayed", 0
     while address:
         page = site.get(address)
         pages += 1
         seen += page.tasks()
-        following = re.findall(r'href="(/queues/default/delayed\?cursor=\d+)"', page.text)
+        following = re.findall(r'href="(/queues/data/delayed\?cursor=\d+)"', page.text)
         address = following[0] if following else ""
     assert pages == 3
     assert seen == sorted(submitted, reverse=True)
