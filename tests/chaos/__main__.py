@@ -22,6 +22,7 @@ from tests.chaos.measures import Bench
 from tests.chaos.outcome import of_the_storm
 from tests.chaos.report import Run, broken, page
 from tests.chaos.story import Say, storm
+from tests.chaos.streams import streams
 from tests.servers import ROOT
 
 PAGE: Final = ROOT / "docs/reliability.md"
@@ -61,9 +62,10 @@ def _run(folder: Path, seed: int, minutes: float, say: Say) -> Run:
         versions = _versions(cluster)
         for number, measure in (
             (3, measures.nothing_twice),
+            (6, measures.delays),
             (5, measures.refusals),
             (4, measures.restarts),
-            (6, measures.delays),
+            (10, streams),
             (1, measures.lost_servers),
         ):
             say(f"promise {number}: {(measure.__doc__ or '').partition(': ')[2]}")
@@ -81,7 +83,7 @@ def _run(folder: Path, seed: int, minutes: float, say: Say) -> Run:
         say(f"FOUND {line}")
     for number, figure in of_the_storm(story).items():
         found[number].insert(0, figure)
-    for number, issue in ((7, 5), (10, 4)):
+    for number, issue in ((7, 5),):
         found[number].append(Figure(text=f"with issue {issue}", how="-", kept=None))
     return Run(
         seed=seed, minutes=minutes, accepted=story.verdict.accepted, faults=story.faults,

@@ -17,7 +17,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from callboard import Params, Retry, current_run, task
+from callboard import Params, Retry, current_run, log, progress, task
 from tests.chaos.ledger import Ledger, Step
 
 Seconds = Annotated[float, Meta(ge=0, le=600)]
@@ -35,6 +35,12 @@ class Timed(Params):
 class Poison(Params):
     ref: str
     seconds: Seconds = 0.0
+
+
+class Talking(Params):
+    ref: str
+    steps: Annotated[int, Meta(ge=1, le=1000)] = 20
+    rest: Seconds = 0.1
 
 
 class Failing(Params):
@@ -127,6 +133,17 @@ async def later(params: Timed) -> str:
     with _run(params.ref) as token:
         await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=params.seconds)
         _effect(params.ref, token)
+    return token
+
+
+@task("chaos_talking", queue="default")
+def talking(params: Talking) -> str:
+    """Report and log at every step."""
+    with _run(params.ref) as token:
+        for step in range(params.steps):
+            progress(step / params.steps, stage=f"S{step}")
+            log.info("step %d", step)
+            _pass(params.rest)
     return token
 
 

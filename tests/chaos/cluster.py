@@ -64,7 +64,7 @@ class Cluster:
     """The installation; use as a context manager, from the main thread."""
 
     def __init__(
-        self, folder: Path, *, webs: int = 2, workers: int = 3, threads: int = 4, drain_s: float = 5.0
+        self, folder: Path, *, webs: int = 2, workers: int = 3, threads: int = 4, drain_s: float = 3.0
     ) -> None:
         require_servers()
         self.folder = folder

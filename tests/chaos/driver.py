@@ -33,6 +33,7 @@ class Driver:
         self._acts: list[tuple[Callable[[random.Random], None], int]] = [
             (self._quick, 34), (self._work, 14), (self._coroutine, 5), (self._failing, 10),
             (self._delayed, 10), (self._keyed, 6), (self._cancelled, 9), (self._again, 3), (self._batch, 9),
+            (self._long, 1),
         ]  # fmt: skip
 
     def start(self) -> None:
@@ -70,6 +71,11 @@ class Driver:
 
     def _work(self, rng: random.Random) -> None:
         self._client.submit("work", self._timed(rng))
+
+    def _long(self, rng: random.Random) -> None:
+        """Take longer than a stopping worker waits, and often longer than a lease."""
+        how = {"seconds": rng.uniform(4.0, 9.0)}
+        self._client.submit("long", body("chaos_work", new_ref(), parameters=how, **self._options(rng)))
 
     def _coroutine(self, rng: random.Random) -> None:
         self._client.submit("async", self._timed(rng, "chaos_async"))

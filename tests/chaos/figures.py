@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.chaos import runs
-from tests.chaos.ledger import Again, Asked, Death, Entry, Fault, Step, of
+from tests.chaos.ledger import Asked, Death, Entry, Fault, Step, of
 
 #: Seconds after a fault during which its effects may still be seen.
 HEAL_S: Final = 10.0
@@ -56,9 +56,9 @@ def spread(values: Iterable[float]) -> Spread:
 
 
 def disturbed(
-    start: float, stop: float, faults: Sequence[Fault], names: Sequence[str] = ("",), heal_s: float = HEAL_S
+    start: float, stop: float, faults: Sequence[Fault], names: Sequence[str], heal_s: float = HEAL_S
 ) -> bool:
-    """Tell whether a fault with one of these words in its name (default: any) touches a span of time."""
+    """Tell whether a fault with one of these words in its name touches a span of time."""
     return any(
         fault.at < stop and fault.until + heal_s > start and any(name in fault.kind for name in names)
         for fault in faults
@@ -74,20 +74,6 @@ def restarts(entries: list[Entry]) -> list[float]:
             if run.killed and not disturbed(run.stop, successor.start, faults, OF_SERVERS):
                 found.append(successor.start - run.stop)
     return found
-
-
-def lateness(entries: list[Entry]) -> list[float]:
-    """Return the seconds by which delayed tasks were late while nothing was broken."""
-    faults = of(entries, Fault)
-    by_task = runs.by_task(of(entries, Step), of(entries, Death))
-    again = {each.task_id for each in of(entries, Again)}  # they do not wait for their time any more
-    known = by_task.keys() - again
-    accepted = [each for each in of(entries, Asked) if each.answer == "accepted" and each.task_id in known]
-    return [
-        by_task[each.task_id or ""][0].start - each.due
-        for each in accepted
-        if each.due is not None and not disturbed(each.at, by_task[each.task_id or ""][0].start, faults)
-    ]
 
 
 def refusals_ms(entries: list[Entry]) -> list[float]:

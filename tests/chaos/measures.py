@@ -58,11 +58,11 @@ class Bench:
         return found
 
 
-def nothing_twice(bench: Bench, number: int = 20_000) -> Figure:
+def nothing_twice(bench: Bench, number: int = 100_000) -> Figure:
     """Promise 3: without faults nothing runs twice."""
     asked = bench.submit_many(number, lambda: body("chaos_noop", new_ref()))
     refs = {each.ref for each in asked if each.answer == "accepted"}
-    bench.wait_started(refs, 180)
+    bench.wait_started(refs, 300)
     bench.pause(2.0)
     starts = [each.ref for each in bench.steps() if each.ref in refs]
     twice, never = len(starts) - len(set(starts)), len(refs) - len(set(starts))
@@ -150,7 +150,7 @@ def _hammer(bench: Bench, number: int) -> list[Asked]:
     return found
 
 
-def delays(bench: Bench, waiting: int = 10_000, near: int = 400) -> Figure:
+def delays(bench: Bench, waiting: int = 100_000, near: int = 400) -> Figure:
     """Promise 6: delays are kept with many waiting, and through a kill of RabbitMQ."""
     bench.submit_many(waiting, lambda: body("chaos_noop", new_ref(), delay=bench.rng.uniform(3600, 36_000)))
     quiet = spread(_late(bench, _near(bench, near)))

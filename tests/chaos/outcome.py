@@ -20,7 +20,6 @@ def of_the_storm(story: Story) -> dict[int, Figure]:
         2: _once(verdict, entries),
         4: _restarts(entries),
         5: _refusals(verdict, entries),
-        6: _delays(entries),
         8: _poison(verdict, entries),
         9: _cancels(verdict, entries),
     }
@@ -74,12 +73,6 @@ def _refusals(verdict: Verdict, entries: list[Entry]) -> Figure:
         how="in the same run: 503s while RabbitMQ was down or blocked and nothing else was broken",
         kept=kept and (not found.count or found.p99 <= 200) and slowest_s < 15,
     )
-
-
-def _delays(entries: list[Entry]) -> Figure:
-    found = spread(figures.lateness(entries))
-    how = "in the same run: late by, while nothing was broken"
-    return Figure(text=found.text("s", 2), how=how, kept=not found.count or found.p99 <= 1)
 
 
 def _poison(verdict: Verdict, entries: list[Entry]) -> Figure:

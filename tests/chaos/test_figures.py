@@ -37,12 +37,6 @@ def test_a_restart_while_a_server_was_broken_says_nothing() -> None:
     assert figures.restarts([*entries, Fault(kind="kill worker", at=3, until=5)]) == [6.5]
 
 
-def test_lateness_counts_from_the_due_time_while_nothing_is_broken() -> None:
-    entries: list[Entry] = [asked(due=2.0), start(2.25)]
-    assert figures.lateness(entries) == [0.25]
-    assert figures.lateness([*entries, Fault(kind="kill web", at=1, until=1.5)]) == []
-
-
 def test_refusals_count_only_while_rabbitmq_alone_is_blocked_or_down() -> None:
     refused = asked(5.0, answer="refused", status=503, took_ms=12.0)
     down = Fault(kind="kill rabbitmq", at=4, until=6)

@@ -211,4 +211,6 @@ def test_a_frozen_rabbitmq_makes_few_wait_and_its_refused_tasks_do_not_run_later
     details = [refused(answer) for answer in answers]
     assert sum("has said nothing" in each for each in details) > 300
     wait_accepted(web)
-    wait_until(lambda: tagged(web, "frozen-rabbitmq") == [], timeout_s=SOON_S, what="what was refused is gone")
+    wait_until(
+        lambda: tagged(web, "frozen-rabbitmq") == [], timeout_s=SOON_S, what="what was refused is gone"
+    )
