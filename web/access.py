@@ -66,6 +66,11 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/api/workers"): READ,
     ("GET", "/api/stats"): READ,
     ("GET", "/metrics"): READ,
+    ("GET", "/api/keys"): ADMIN,
+    ("POST", "/api/keys"): Rule(Role.ADMIN, "key.create"),
+    ("DELETE", "/api/keys/{key_id}"): Rule(Role.ADMIN, "key.revoke"),
+    ("GET", "/api/audit"): ADMIN,
+    ("GET", "/api/whoami"): ANY_KEY,
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
     # Pages; without a session a browser is sent to /sign-in.
@@ -76,6 +81,11 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/failed"): READ,
     ("GET", "/queues"): READ,
     ("GET", "/workers"): READ,
+    ("GET", "/keys"): ADMIN,
+    ("GET", "/audit"): ADMIN,
+    ("GET", "/sign-in"): PUBLIC,
+    ("POST", "/sign-in"): Rule(None, "sign-in"),
+    ("POST", "/sign-out"): Rule(Role.SUBMIT, "sign-out", any_role=True),
     ("GET", "/static/{name}"): PUBLIC,
 }
 

@@ -9,7 +9,20 @@ import falcon.asgi
 from callboard.errors import CallboardError
 from callboard.service import Service
 from callboard.tasks.ids import new_task_id
-from web import bulk, discovery, live, pages, pages_fleet, pages_tasks, problems, queues, tasks
+from web import (
+    bulk,
+    discovery,
+    keys,
+    live,
+    pages,
+    pages_access,
+    pages_fleet,
+    pages_tasks,
+    problems,
+    queues,
+    sign_in,
+    tasks,
+)
 from web.files import FileUploads
 from web.guard import Guard
 from web.metrics import Measure, Metrics
@@ -38,7 +51,7 @@ def create_app(make_service: Callable[[], Service]) -> App:
     return app
 
 
-def add_routes(app: App, service: Service, streams: Streams, site: Site) -> None:
+def add_routes(app: App, service: Service, streams: Streams, site: Site, guard: Guard) -> None:
     """Add every address there is."""
 
     def add(path: str, resource: Any) -> None:
@@ -71,6 +84,10 @@ def add_routes(app: App, service: Service, streams: Streams, site: Site) -> None
     add("/api/workers", discovery.Workers(service))
     add("/api/stats", Stats(board))
     add("/metrics", Metrics(service))
+    add("/api/keys", keys.Keys(service.access))
+    add("/api/keys/{key_id}", keys.Key(service.access))
+    add("/api/audit", keys.AuditTrail(service.access))
+    add("/api/whoami", keys.WhoAmI(service.access))
     add("/healthz", discovery.Live())
     add("/readyz", discovery.Ready(service))
     add("/", pages.Home(site, board))
@@ -80,6 +97,10 @@ def add_routes(app: App, service: Service, streams: Streams, site: Site) -> None
     add("/failed", pages_fleet.Failed(site, service))
     add("/queues", pages_fleet.QueuesPage(site, service))
     add("/workers", pages_fleet.WorkersPage(site, service))
+    add("/keys", pages_access.KeysPage(site, service.access))
+    add("/audit", pages_access.AuditPage(site, service.access))
+    add("/sign-in", sign_in.SignIn(service.access, site, guard))
+    add("/sign-out", sign_in.SignOut(service.access))
     add("/static/{name}", Static(site))
     app.add_sink(pages_tasks.Missing(site), r"/(?!api/|ws/|static/)")
 
@@ -103,7 +124,7 @@ class Lifespan:
         limits = (settings.streams_per_client, settings.streams)
         streams = Streams(*limits, settings.heartbeat, metrics.watchers)
         site = Site()
-        add_routes(self.app, self._service, streams, site)
+        add_routes(self.app, self._service, streams, site, self._guard)
         self._guard.open(self._service.access, site)
         self._service.access.keyring.on_end(streams.end_of)
         self._service.start()

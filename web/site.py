@@ -16,6 +16,8 @@ import falcon.asgi
 import jinja2
 
 import callboard
+from callboard.access.principal import Principal
+from callboard.access.roles import Role
 from callboard.tasks.times import to_rfc3339
 from web import query
 
@@ -112,14 +114,19 @@ class Site:
 
     def send(self, req: Request, resp: Response, template: str, status: int = 200, **values: Any) -> None:
         """Answer with a page, or with 304 when the browser has this very one."""
+        who: Principal | None = req.context.get("principal")
+        values["me"] = who if who is not None and who.kind == "session" else None
+        values["admin"] = who is not None and who.role is Role.ADMIN
         data = self._templates.get_template(template).render(values).encode("utf-8", "replace")
         tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
         resp.set_headers(
             {
                 "Content-Security-Policy": POLICY,
-                "Referrer-Policy": "no-referrer",
+                # With "no-referrer" a browser's own forms would come with `Origin: null`.
+                "Referrer-Policy": "same-origin",
                 "X-Content-Type-Options": "nosniff",
-                "Cache-Control": "no-cache",
+                "Cache-Control": "no-cache" if values["me"] is None else "private, no-cache",
+                "Vary": "Cookie",
                 "ETag": tag,
             }
         )

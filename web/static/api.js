@@ -41,6 +41,15 @@ class Connection extends EventTarget {
 
 export const connection = new Connection();
 
+/** The page's own token: without it the server takes no change from a signed-in browser. */
+const csrf = document.querySelector('meta[name="csrf"]')?.content;
+const SAFE = ["GET", "HEAD"];
+
+/** Go where one signs in, and come back here afterwards. */
+function signIn() {
+  location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
+}
+
 /**
  * Send a request. Returns {status, text, headers}; a 304 is an answer, other errors are thrown as Problem.
  * Options are those of fetch.
@@ -49,7 +58,9 @@ export async function request(path, options = {}) {
   let response;
   let text;
   try {
-    response = await fetch(path, { cache: "no-store", ...options });
+    const changes = csrf && !SAFE.includes(options.method || "GET");
+    const headers = changes ? { ...options.headers, "X-CSRF-Token": csrf } : options.headers;
+    response = await fetch(path, { cache: "no-store", ...options, headers });
     text = await response.text();
   } catch (error) {
     if (error.name === "AbortError") throw error;
@@ -62,6 +73,7 @@ export async function request(path, options = {}) {
     return { status: response.status, text, headers: response.headers };
   }
   const problem = new Problem(response.status, parsed(text));
+  if (response.status === 401) signIn();
   if (path === "/readyz") problem.message = reasons(problem.body) || problem.message;
   connection.tell(response.status === 503 ? `Callboard is not ready: ${problem.message.replace(/\.$/, "")}. Trying again…` : "");
   throw problem;

@@ -1,9 +1,10 @@
 // What every page has: the theme button, the sign of the connection, relative times, copy buttons.
 
-import { connection, request } from "./api.js";
+import { connection, post, request } from "./api.js";
 import { startCopying } from "./copy.js";
 import { byId, setText } from "./dom.js";
 import { startTimes } from "./time.js";
+import { toast } from "./toast.js";
 
 /** Milliseconds between looks while something is wrong. */
 const AGAIN_MS = 2000;
@@ -51,7 +52,24 @@ function startConnection() {
   if (connection.state !== "idle" || connection.trouble) show();
 }
 
+function startSigningOut() {
+  const button = byId("sign-out");
+  if (!button) return;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try {
+      await post("/sign-out");
+      location.assign("/sign-in");
+    } catch (problem) {
+      button.disabled = false;
+      toast(`Not signed out: ${problem.message}`, "bad");
+    }
+  });
+}
+
 startTheme();
+startSigningOut();
 startConnection();
 startTimes();
 startCopying();

@@ -8,6 +8,7 @@ from callboard.access.roles import GRANTS, Role, allows, granting
 from callboard.settings import from_env
 from web.access import ADMIN, RULES, rule_of
 from web.app import add_routes, create_app
+from web.guard import Guard
 from web.origin import SAFE
 from web.site import Site
 from web.streams import Streams
@@ -21,7 +22,7 @@ async def routes() -> set[tuple[str, str]]:
         return bootstrap.service(settings)
 
     app = create_app(service)
-    add_routes(app, service(), Streams(1, 1, 15.0, {}), Site())
+    add_routes(app, service(), Streams(1, 1, 15.0, {}), Site(), Guard())
     found = set()
     for route in falcon.inspect.inspect_app(app).routes:
         for method in route.methods:
