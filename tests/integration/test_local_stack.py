@@ -113,7 +113,8 @@ def test_it_says_what_it_starts_and_what_to_try(running: Running) -> None:
     assert "starting web, 2 workers, scheduler, dashboard … ready in " in said
     assert f"http://127.0.0.1:{running.port}/" in said
     assert f"Dashboard   http://127.0.0.1:{running.env()['CALLBOARD_DASHBOARD_PORT']}/" in said
-    assert "curl -s" in said
+    assert f"http://127.0.0.1:{running.port}/metrics" in said
+    assert f"curl -s http://127.0.0.1:{running.port}/api/tasks" in said
     assert "password" not in said.replace("(with the passwords)", "")
 
 

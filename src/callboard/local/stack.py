@@ -172,15 +172,15 @@ def _where(
     settings: Settings, rabbitmq: RabbitNode, redis: RedisServer, supervisor: Supervisor, root: Path
 ) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    base = f"http://{host}"
+    base = f"http://{host}:{settings.port}"
     logs, conf, ctl = (
         os.path.relpath(path, root)
         for path in (supervisor.logs, supervisor.conf, Path(sys.executable).with_name("supervisorctl"))
     )
     return f"""
 Callboard is running.
-  API and UI  {base}:{settings.port}/
-  Dashboard   {base}:{settings.dashboard_port}/
+  API and UI  {base}/
+  Dashboard   http://{host}:{settings.dashboard_port}/
   RabbitMQ    127.0.0.1:{rabbitmq.port}
   Redis       127.0.0.1:{redis.port}
   Metrics     {base}/metrics; workers from port {settings.worker_metrics_port} on
@@ -189,7 +189,7 @@ Callboard is running.
   processes   {ctl} -c {conf} status
 
 Try it:
-  curl -s {base}:{settings.port}/api/tasks -H 'Content-Type: application/json' \\
+  curl -s {base}/api/tasks -H 'Content-Type: application/json' \\
     -d '{{"task_type": "reverse_text", "parameters": {{"text": "stressed"}}}}'
 
 Ctrl-C stops all of it; the data stays in .run/."""
