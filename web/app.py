@@ -20,6 +20,7 @@ from web import (
     pages_tasks,
     problems,
     queues,
+    schedules,
     sign_in,
     tasks,
 )
@@ -73,6 +74,13 @@ def add_routes(app: App, service: Service, streams: Streams, site: Site, guard: 
     add("/api/operations", bulk.Operations(service.bulk))
     add("/api/operations/{operation_id}", bulk.Operation(service.bulk))
     add("/api/operations/{operation_id}/cancel", bulk.CancelOperation(service.bulk))
+    plans = service.schedules
+    add("/api/schedules", schedules.AllSchedules(plans))
+    add("/api/schedules/preview", schedules.Preview(plans))
+    add("/api/schedules/{schedule_id}", schedules.OneSchedule(plans))
+    add("/api/schedules/{schedule_id}/pause", schedules.Pause(plans))
+    add("/api/schedules/{schedule_id}/resume", schedules.Resume(plans))
+    add("/api/schedules/{schedule_id}/run", schedules.RunNow(plans, service.access))
     add("/api/dead-letters", bulk.DeadLetterGroups(service.dead_letters))
     add("/api/files", FileUploads(service.files))
     add("/api/task-types", discovery.TaskTypes(service))

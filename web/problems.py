@@ -36,6 +36,7 @@ KINDS: Final = {
     "forbidden": (403, "This is not allowed"),
     "method-not-allowed": (405, "This address does not support the method"),
     "conflict": (409, "The current state does not allow this"),
+    "precondition-failed": (412, "It has been changed in the meantime"),
     "incomplete-body": (408, "The body did not arrive"),
     "too-large": (413, "The body is too large"),
     "uri-too-long": (414, "The address is too long"),

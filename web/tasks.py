@@ -47,7 +47,8 @@ def idempotency_key(req: Request) -> str | None:
     return key
 
 
-def _idempotency(key: str | None, body: bytes, record: TaskRecord) -> Idempotency | None:
+def idempotency_of(key: str | None, body: bytes, record: TaskRecord) -> Idempotency | None:
+    """Return what is kept of the first request with an Idempotency-Key."""
     if key is None:
         return None
     return Idempotency(key, hashlib.sha256(body).hexdigest(), _encode(view(record)))
@@ -68,7 +69,7 @@ class Tasks:
         body = await read_bytes(req, BODY_MOST)
         record = self._submitter.validate(decode(body))
         async with Charge(self._access, req, resp, 1) as charge:
-            done = await self._submitter.submit(record, _idempotency(key, body, record), charge.by)
+            done = await self._submitter.submit(record, idempotency_of(key, body, record), charge.by)
         req.context["target"] = done.task_id
         resp.set_header("Location", f"/api/tasks/{done.task_id}")
         if done.record is None:
@@ -80,7 +81,7 @@ class Tasks:
             if ended is not None:
                 answer(resp, view(ended))
                 return
-        answer(resp, _first_answer(done), 202)
+        answer(resp, first_answer(done), 202)
 
     async def _ended(self, task_id: str, wait: float) -> TaskRecord | None:
         try:
@@ -96,7 +97,8 @@ class Tasks:
         answer(resp, {"tasks": [view(each) for each in page.tasks], "next": page.next})
 
 
-def _first_answer(done: Submitted) -> Any:
+def first_answer(done: Submitted) -> Any:
+    """Return what the client sees of a task that was accepted; for a repeated request, the first answer."""
     return msgspec.Raw(done.replayed) if done.record is None else view(done.record)
 
 
@@ -132,7 +134,7 @@ class Batch:
         try:
             parsed.check(item)
             record = self._submitter.validate(item)
-            idempotency = _idempotency(key, _encode(item), record) if key else None
+            idempotency = idempotency_of(key, _encode(item), record) if key else None
             return await self._submitter.submit(record, idempotency, by)
         except CallboardError as error:
             self._metrics.refused(code_of(error))
@@ -157,7 +159,7 @@ def _entry(done: Submitted | CallboardError) -> dict[str, Any]:
     if isinstance(done, CallboardError):
         status, problem = body_of(done)
         return {"status": status, "error": problem}
-    return {"status": 202, "task": _first_answer(done)}
+    return {"status": 202, "task": first_answer(done)}
 
 
 class Task:

@@ -4,6 +4,7 @@ Nothing else builds adapters, and nothing is built at import.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,11 +34,13 @@ from callboard.metrics.worker import WorkerMetrics
 from callboard.pressure import Pressure
 from callboard.queues import Queues
 from callboard.reconcile import Reconciler
-from callboard.scheduler.clock import Clock, run_here
+from callboard.scheduler.clock import LOOK_S, Clock, run_here
+from callboard.scheduler.dispatch import Dispatcher
 from callboard.scheduler.process import SchedulerProcess
 from callboard.scheduler.ticks import QUEUE as PERIODIC
 from callboard.scheduler.ticks import declare_ticks
 from callboard.scheduler.trim import Trimmer
+from callboard.schedules import Schedules
 from callboard.service import Service
 from callboard.settings import Settings, from_env, worker_id
 from callboard.store import calls, schedulers
@@ -50,6 +53,7 @@ from callboard.store.sync import SyncStore
 from callboard.submit import Submitter
 from callboard.tasks.registry import Registry, load
 from callboard.tasks.run import Resources
+from callboard.tasks.times import now_ms
 from callboard.worker.actor import make_actor
 from callboard.worker.apart import Apart
 from callboard.worker.cancel import CancelListener
@@ -194,12 +198,24 @@ def worker(settings: Settings, queues: list[str] | None = None, made: Parts | No
     )
 
 
-def scheduler(settings: Settings, made: Parts | None = None) -> SchedulerProcess:
-    """Build a scheduler; any number of them may run."""
+def scheduler(
+    settings: Settings,
+    made: Parts | None = None,
+    clock: Callable[[], int] = now_ms,
+    look_s: float = LOOK_S,
+) -> SchedulerProcess:
+    """Build a scheduler; any number of them may run.
+
+    It goes by `clock` (milliseconds since the epoch), which it looks at every `look_s` seconds.
+    """
     made = made or parts(settings)
     name = worker_id()
     actors = declare_ticks(
-        made.broker, made.store, made.keys, Trimmer(made.store, made.keys, settings.result_ttl)
+        made.broker,
+        made.store,
+        made.keys,
+        Trimmer(made.store, made.keys, settings.result_ttl),
+        Dispatcher(made.store, made.keys, made.registry, made.broker, clock),
     )
 
     def beat() -> None:
@@ -207,7 +223,7 @@ def scheduler(settings: Settings, made: Parts | None = None) -> SchedulerProcess
 
     return SchedulerProcess(
         name=name,
-        clock=Clock(actors, beat, run_here if settings.embedded else None),
+        clock=Clock(actors, beat, run_here if settings.embedded else None, clock, look_s),
         store=made.store,
         keys=made.keys,
         loop=None if settings.embedded else dramatiq.Worker(made.broker, queues={PERIODIC}, worker_threads=2),
@@ -261,5 +277,6 @@ def service(settings: Settings, shared: SharedFiles | None = None) -> Service:
         metrics=metrics,
         exposition=Exposition(counted, shared),
         fleet=Fleet(store, keys, registry.types_by_queue(), publisher.problem),
+        schedules=Schedules(store, keys, submitter, settings.schedule_limit),
         inside=inside,
     )

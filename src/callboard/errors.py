@@ -42,6 +42,12 @@ class ValidationFailed(CallboardError):
         self.problems = problems
         super().__init__("; ".join(f"{p.pointer or '/'}: {p.detail}" for p in problems))
 
+    def below(self, prefix: str) -> "ValidationFailed":
+        """Return itself with every pointer below `prefix`, for a body that is part of another one."""
+        moved = [FieldProblem(prefix + each.pointer, each.detail) for each in self.problems]
+        ValidationFailed.__init__(self, moved)
+        return self
+
 
 class UnknownTaskType(ValidationFailed):
     """No task type of that name is registered here."""
@@ -82,6 +88,22 @@ class QueueNotFound(CallboardError):
     def __init__(self, name: str, known: list[str]) -> None:
         self.name = name
         super().__init__(f"no task type uses a queue {name[:100]!r}; known queues: {', '.join(known)}")
+
+
+class ScheduleNotFound(CallboardError):
+    """No schedule has this id."""
+
+    code = "not-found"
+
+    def __init__(self, schedule_id: str) -> None:
+        self.schedule_id = schedule_id
+        super().__init__(f"no schedule has the id {schedule_id}")
+
+
+class Changed(CallboardError):
+    """It has been changed by somebody else since it was read (RFC 9110, section 13.1.1: 412)."""
+
+    code = "precondition-failed"
 
 
 class Conflict(CallboardError):

@@ -15,6 +15,7 @@ from callboard.metrics.fleet import Fleet
 from callboard.metrics.web import WebMetrics
 from callboard.queues import Queues
 from callboard.reconcile import Reconciler
+from callboard.schedules import Schedules
 from callboard.settings import Settings
 from callboard.store import calls
 from callboard.store.aio import AsyncStore
@@ -45,6 +46,7 @@ class Service:
     metrics: WebMetrics
     exposition: Exposition
     fleet: Fleet
+    schedules: Schedules
     #: Embedded mode: what else runs in this process.
     inside: list[Any] = field(default_factory=list)
 

@@ -69,6 +69,8 @@ class Settings:
     worker_metrics_port: int = 0
     #: Queued tasks of one queue from which on submits to it are refused; 0: any number.
     queue_limit: int = 0
+    #: Schedules there may be.
+    schedule_limit: int = 1000
     #: Keys that need no Redis, as `name:role:key,…`; only their digests are kept.
     api_keys: tuple[GivenKey, ...] = field(default=(), repr=False)
     #: `required`, `off` (loopback only), or `auto`: off on loopback.
@@ -135,6 +137,7 @@ def from_env(env: Mapping[str, str] | None = None) -> Settings:
         worker_metrics_host=source.take("WORKER_METRICS_HOST", str, "127.0.0.1"),
         worker_metrics_port=source.take("WORKER_METRICS_PORT", _whole(0, 65_535, "9100"), 0),
         queue_limit=source.take("QUEUE_LIMIT", _whole(0, 10**9, "100000"), 0),
+        schedule_limit=source.take("SCHEDULE_LIMIT", _whole(0, 100_000, "1000"), 1000),
         api_keys=source.take("API_KEYS", parse_given, ()),
         auth=source.take("AUTH", _one_of("auto", "required", "off"), "auto"),
         session_idle=source.take("SESSION_IDLE", _whole(60, 7 * 86_400, "43200"), 12 * 3600),

@@ -52,6 +52,54 @@ class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     tags: Annotated[list[Tag], Meta(max_length=10)] = []
 
 
+def validated(registry: Registry, raw: Any, task_id: str, now: int) -> TaskRecord:
+    """Return the record of a decoded body as a new task; raises ValidationFailed, UnknownTaskType.
+
+    Args:
+        registry: the task types there are.
+        raw: the body.
+        task_id: the id it is to have.
+        now: milliseconds since the epoch.
+    """
+    body = convert(raw, Body)
+    kind = registry.get(body.task_type)
+    convert(body.parameters, kind.params, "/parameters")
+    due_ms = _due(body, now)
+    retries = kind.max_retries if body.max_retries is None else body.max_retries
+    limit_s = kind.time_limit_s if body.time_limit is None else body.time_limit
+    return TaskRecord(
+        task_id=task_id,
+        task_type=kind.name,
+        status=State.QUEUED if due_ms is None else State.SCHEDULED,
+        priority=body.priority,
+        queue=kind.queue,
+        parameters=msgspec.Raw(msgspec.json.encode(body.parameters)),
+        max_retries=retries,
+        attempt_limit=retries + 1,
+        time_limit_ms=max(1, int(limit_s * 1000)),
+        created_at=created_ms(task_id),
+        eta=due_ms,
+        tags=tuple(dict.fromkeys(body.tags)),
+    )
+
+
+def _due(body: Body, now: int) -> int | None:
+    """Return when the task is due, or None for now (a time in the past counts as now)."""
+    if body.delay is not None and body.eta is not None:
+        raise ValidationFailed([FieldProblem("/delay", "give either delay or eta, not both")])
+    due_ms = now
+    if body.delay is not None:
+        due_ms = now + round(body.delay * 1000)
+    elif body.eta is not None:
+        try:
+            due_ms = from_rfc3339(body.eta)
+        except ValueError as error:
+            raise ValidationFailed([FieldProblem("/eta", str(error))]) from None
+        if due_ms > now + DELAY_MOST_S * 1000:
+            raise ValidationFailed([FieldProblem("/eta", "is more than ten years away")])
+    return due_ms if due_ms > now else None
+
+
 class AsyncRunner(Protocol):
     """Runs Calls from the event loop; AsyncStore does."""
 
@@ -111,44 +159,7 @@ class Submitter:
 
     def validate(self, raw: Any) -> TaskRecord:
         """Return the record of a decoded body; raises ValidationFailed with every field's pointer."""
-        body = convert(raw, Body)
-        kind = self._registry.get(body.task_type)
-        convert(body.parameters, kind.params, "/parameters")
-        task_id = self._new_id()
-        now = self._clock()
-        due_ms = self._due(body, now)
-        retries = kind.max_retries if body.max_retries is None else body.max_retries
-        limit_s = kind.time_limit_s if body.time_limit is None else body.time_limit
-        return TaskRecord(
-            task_id=task_id,
-            task_type=kind.name,
-            status=State.QUEUED if due_ms is None else State.SCHEDULED,
-            priority=body.priority,
-            queue=kind.queue,
-            parameters=msgspec.Raw(msgspec.json.encode(body.parameters)),
-            max_retries=retries,
-            attempt_limit=retries + 1,
-            time_limit_ms=max(1, int(limit_s * 1000)),
-            created_at=created_ms(task_id),
-            eta=due_ms,
-            tags=tuple(dict.fromkeys(body.tags)),
-        )
-
-    def _due(self, body: Body, now: int) -> int | None:
-        """Return when the task is due, or None for now (a time in the past counts as now)."""
-        if body.delay is not None and body.eta is not None:
-            raise ValidationFailed([FieldProblem("/delay", "give either delay or eta, not both")])
-        due_ms = now
-        if body.delay is not None:
-            due_ms = now + round(body.delay * 1000)
-        elif body.eta is not None:
-            try:
-                due_ms = from_rfc3339(body.eta)
-            except ValueError as error:
-                raise ValidationFailed([FieldProblem("/eta", str(error))]) from None
-            if due_ms > now + DELAY_MOST_S * 1000:
-                raise ValidationFailed([FieldProblem("/eta", "is more than ten years away")])
-        return due_ms if due_ms > now else None
+        return validated(self._registry, raw, self._new_id(), self._clock())
 
     def problem(self) -> str | None:
         """Return why no message can be sent now, or None."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callboard.tasks.ids import created_ms, first_id_at, is_task_id, new_task_id
+from callboard.tasks.ids import created_ms, first_id_at, id_of, is_task_id, new_task_id
 from callboard.tasks.times import now_ms
 
 UNHURRIED = settings(deadline=None)
@@ -95,3 +95,15 @@ def test_the_first_id_of_a_millisecond_is_no_greater_than_any_id_made_in_it() ->
 @pytest.mark.parametrize(("at_ms", "nearest"), [(-1, 0), (-(10**15), 0), (LAST_MS + 1, LAST_MS)])
 def test_times_that_no_id_can_hold_count_as_the_nearest_one(at_ms: int, nearest: int) -> None:
     assert first_id_at(at_ms) == first_id_at(nearest)
+
+
+@UNHURRIED
+@given(st.integers(0, LAST_MS), st.text(max_size=40), st.text(max_size=40))
+def test_the_id_of_something_at_a_time_is_always_the_same(at_ms: int, one: str, other: str) -> None:
+    made = id_of(at_ms, one)
+    assert is_task_id(made)
+    assert (uuid.UUID(made).version, uuid.UUID(made).variant) == (7, uuid.RFC_4122)
+    assert created_ms(made) == at_ms
+    assert id_of(at_ms, one) == made
+    assert (id_of(at_ms, other) == made) == (one == other)
+    assert id_of((at_ms + 1) % LAST_MS, one) != made

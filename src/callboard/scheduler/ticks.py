@@ -1,16 +1,19 @@
 """The every-minute work, as periodiq actors on a queue of their own.
 
 periodiq only says "a minute has begun" (promises.md, trap 14). Two schedulers are safe: whoever
-takes the minute's key first does the work.
+takes the minute's key first does the work, and of schedules every tick has a key of its own.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Final
 
 import dramatiq
 from periodiq import cron
 
+from callboard.errors import Unavailable
+from callboard.scheduler.dispatch import Dispatcher
 from callboard.scheduler.trim import Trimmer
 from callboard.store import upkeep
 from callboard.store.keys import Keys
@@ -18,6 +21,10 @@ from callboard.tasks.times import now_ms
 from callboard.worker.ports import Store
 
 logger = logging.getLogger(__name__)
+
+#: Seconds between tries while Redis does not answer, and until the next minute's tick is left to it.
+AGAIN_S: Final = 1.0
+TRY_S: Final = 50.0
 
 #: Only scheduler processes serve this queue.
 QUEUE: Final = "periodic"
@@ -28,6 +35,7 @@ def declare_ticks(
     store: Store,
     keys: Keys,
     trimmer: Trimmer,
+    dispatcher: Dispatcher,
     clock: Callable[[], int] = now_ms,
 ) -> list[dramatiq.Actor[..., None]]:
     """Make the periodic actors on a broker and return them."""
@@ -41,4 +49,23 @@ def declare_ticks(
             actor_name=f"every_minute_{name}", queue_name=QUEUE, broker=broker, periodic=cron("* * * * *")
         )(tick)
 
-    return [once_a_minute("trim", trimmer.run)]
+    def dispatch() -> None:
+        until = time.monotonic() + TRY_S
+        while True:
+            try:
+                dispatcher.run()
+                return
+            except Unavailable as error:
+                if time.monotonic() > until:
+                    raise
+                logger.info("due schedules wait: %s", error)
+                time.sleep(AGAIN_S)
+
+    return [
+        # Without the key: every tick of a schedule has its own, and a scheduler that dies with this minute's
+        # key would keep the others from doing its work.
+        dramatiq.actor(
+            actor_name="every_minute_dispatch", queue_name=QUEUE, broker=broker, periodic=cron("* * * * *")
+        )(dispatch),
+        once_a_minute("trim", trimmer.run),
+    ]

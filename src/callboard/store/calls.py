@@ -13,7 +13,7 @@ import msgspec
 from callboard.store.keys import Keys
 from callboard.store.scripts import Argument, Call, script, text, texts
 from callboard.tasks.message import Envelope, priority_of
-from callboard.tasks.record import FIELDS, TaskRecord, from_values
+from callboard.tasks.record import FIELDS, TaskRecord, from_values, new_fields
 from callboard.tasks.states import State
 
 IDEMPOTENCY_TTL_S: Final = 86_400  # an Idempotency-Key is remembered
@@ -59,11 +59,9 @@ def create(keys: Keys, record: TaskRecord, idempotency: Idempotency | None, by: 
         [
             keys.prefix, record.task_id, record.task_type, record.priority.value, record.status.value,
             "" if record.eta is None else record.eta, tags, *idem, IDEMPOTENCY_TTL_S,
-            "queue", record.queue, "parameters", bytes(record.parameters), *(("by", by) if by else ()),
-            "max_retries", record.max_retries, "attempt_limit", record.attempt_limit,
-            "time_limit_ms", record.time_limit_ms, "created_at", record.created_at,
+            *new_fields(record), *(("by", by) if by else ()),
         ],
-        script("create"),
+        script("create", "create_record"),
     )  # fmt: skip
 
 

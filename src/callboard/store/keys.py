@@ -20,6 +20,9 @@ build the same names from the prefix (prelude.lua); a test compares the two.
 | `paused` | hash | the paused queues with since when (ms) | until resumed |
 | `stats:{minute}` | hash | counts and histograms of that minute, by type | 25 h |
 | `tick:{name}:{minute}` | string | that somebody did that minute's work | 1 h |
+| `schedule:{id}` | hash | a schedule, and how far its ticks are settled | until deleted |
+| `schedules` | sorted set | the ids of all schedules, sorted by creation | as long as the installation |
+| `schedules:due` | sorted set | the ids of those that are not paused, by next tick (ms) | until paused |
 | `schedulers` | sorted set | schedulers by last heartbeat (ms) | trimmed |
 | `scheduler_tick` | string | when due schedules were last looked for (ms) | as long as the installation |
 | `operation:{id}` | hash | what is done to many tasks, and how far it is | 24 h |

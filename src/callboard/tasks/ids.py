@@ -1,5 +1,6 @@
 """Task ids: UUIDv7 (RFC 9562), so that their text sorts by creation time."""
 
+import hashlib
 import re
 from typing import Final
 
@@ -11,6 +12,13 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9
 def new_task_id() -> str:
     """Return a fresh id, greater than every earlier one of this process."""
     return str(uuid_utils.uuid7())
+
+
+def id_of(at_ms: int, what: str) -> str:
+    """Return the one id of something at a time (milliseconds since the epoch): always the same one."""
+    digest = hashlib.sha256(f"{what} {at_ms}".encode()).hexdigest()
+    time, variant = f"{at_ms:012x}", "89ab"[int(digest[3], 16) % 4]
+    return f"{time[:8]}-{time[8:]}-7{digest[:3]}-{variant}{digest[4:7]}-{digest[7:19]}"
 
 
 def is_task_id(text: str) -> bool:

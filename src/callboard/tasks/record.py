@@ -46,6 +46,15 @@ class TaskRecord(msgspec.Struct, kw_only=True):
         return self.status in TERMINAL
 
 
+def new_fields(record: TaskRecord) -> list[str | bytes | int]:
+    """Return the hash fields of a new record that no index needs, as name, value pairs."""
+    return [
+        "queue", record.queue, "parameters", bytes(record.parameters),
+        "max_retries", record.max_retries, "attempt_limit", record.attempt_limit,
+        "time_limit_ms", record.time_limit_ms, "created_at", record.created_at,
+    ]  # fmt: skip
+
+
 #: The hash fields of a record in the order the store reads them.
 FIELDS: Final = (
     "task_type", "status", "priority", "queue", "parameters", "max_retries", "time_limit_ms",

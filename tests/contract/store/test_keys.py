@@ -20,6 +20,7 @@ from callboard.store import (
 from callboard.tasks.states import State
 from tests.contract.store.bench import ERROR, FAR_MS, TTL_S, Bench, Watcher
 from tests.contract.store.test_operations import begin
+from tests.contract.store.test_schedules import make as make_schedule
 
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
@@ -80,6 +81,7 @@ async def everything(bench: Bench) -> None:
         await bench.run(queues.pause(bench.keys, each))
     await bench.run(queues.resume(bench.keys, "email"))
     await bench.run(upkeep.take_tick(bench.keys, "trim", 29_000_000))
+    await make_schedule(bench)
     await bench.run(schedulers.beat(bench.keys, "host:2"))
     await bench.run(schedulers.ticked(bench.keys))
     found = {"digest": "ab" * 32, "name": "a", "role": "read", "created_at": "1"}

@@ -61,7 +61,8 @@ def scheduler(
 ) -> Iterator[tuple[Clock, dramatiq.Worker]]:
     """Run one scheduler process's parts, without its own timer: the test ticks."""
     broker = EmbeddedBroker([PeriodiqMiddleware(skip_delay=30)])
-    actors = declare_ticks(broker, store, keys, work, clock)
+    nothing_due: Any = CountingTrimmer()
+    actors = declare_ticks(broker, store, keys, work, nothing_due, clock)
     loop = dramatiq.Worker(broker, queues={QUEUE}, worker_threads=1, worker_timeout=50)
     loop.start()
     try:
