@@ -80,6 +80,7 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("DELETE", "/api/keys/{key_id}"): Rule(Role.ADMIN, "key.revoke"),
     ("GET", "/api/audit"): ADMIN,
     ("GET", "/api/whoami"): ANY_KEY,
+    ("GET", "/api/health"): READ,
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
     # Pages; without a session a browser is sent to /sign-in.

@@ -12,6 +12,7 @@ from callboard.tasks.ids import new_task_id
 from web import (
     bulk,
     discovery,
+    health,
     keys,
     live,
     pages,
@@ -96,8 +97,9 @@ def add_routes(app: App, service: Service, streams: Streams, site: Site, guard: 
     add("/api/keys/{key_id}", keys.Key(service.access))
     add("/api/audit", keys.AuditTrail(service.access))
     add("/api/whoami", keys.WhoAmI(service.access))
-    add("/healthz", discovery.Live())
-    add("/readyz", discovery.Ready(service))
+    add("/api/health", health.Problems(service.health))
+    add("/healthz", health.Live())
+    add("/readyz", health.Ready(service))
     add("/", pages.Home(site, board))
     add("/tasks", pages_tasks.TaskList(site, service))
     add("/tasks/{task_id}", pages_tasks.TaskPage(site, service))

@@ -1,4 +1,4 @@
-"""What this installation offers and how it does: task types, workers, health."""
+"""What this installation offers and how it does: task types and workers."""
 
 from typing import Any, Final
 
@@ -58,30 +58,3 @@ def _worker(entry: WorkerEntry) -> dict[str, Any]:
         "done": entry.done,
         "failed": entry.failed,
     }
-
-
-class Live:
-    """`GET /healthz`."""
-
-    async def on_get(self, req: Request, resp: Response) -> None:
-        """Say that the process lives."""
-        answer(resp, {"status": "ok"})
-
-
-class Ready:
-    """`GET /readyz`."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    async def on_get(self, req: Request, resp: Response) -> None:
-        """Say whether RabbitMQ and Redis answer; 503 names which does not and why."""
-        problems = await self._service.problems()
-        found: dict[str, Any] = {
-            name: {"ok": name not in problems, **({"problem": problems[name]} if name in problems else {})}
-            for name in ("rabbitmq", "redis")
-        }
-        found["status"] = "unavailable" if problems else "ready"
-        if problems:
-            resp.set_header("Retry-After", "2")
-        answer(resp, found, 503 if problems else 200)

@@ -25,6 +25,8 @@ from callboard.encoding import MsgspecEncoder
 from callboard.errors import SettingsError
 from callboard.files import Files
 from callboard.flow import Flow
+from callboard.health.judge import Limits
+from callboard.health.watch import Health
 from callboard.live.hub import Hub
 from callboard.metrics.exposition import Exposition, WorkerEndpoint
 from callboard.metrics.fleet import Fleet
@@ -102,6 +104,16 @@ def parts(settings: Settings) -> Parts:
 def topology(settings: Settings) -> Topology:
     """Return the names and declarations in RabbitMQ."""
     return Topology(settings.namespace, settings.queue_type)
+
+
+def limits(settings: Settings) -> Limits:
+    """Return when health calls a number a problem."""
+    return Limits(
+        waiting_s=settings.health_waiting,
+        depth=settings.health_depth,
+        failed_share=settings.health_failures / 100,
+        dead=settings.health_dead,
+    )
 
 
 def files(settings: Settings) -> Files:
@@ -272,6 +284,7 @@ def service(settings: Settings, shared: SharedFiles | None = None) -> Service:
         bulk=bulk,
         carry_out=carry_out,
         dead_letters=DeadLetters(store, keys),
+        health=Health(store, keys, publisher, flow, by_queue, limits(settings), embedded=settings.embedded),
         queues=Queues(store, keys, by_queue, flow, bulk),
         access=access(settings, store, keys),
         metrics=metrics,

@@ -9,6 +9,7 @@ from callboard.bulk import Bulk
 from callboard.carry_out import CarryOut
 from callboard.dead_letters import DeadLetters
 from callboard.files import Files
+from callboard.health.watch import Health
 from callboard.live.hub import Hub
 from callboard.metrics.exposition import Exposition
 from callboard.metrics.fleet import Fleet
@@ -41,6 +42,7 @@ class Service:
     bulk: Bulk
     carry_out: CarryOut
     dead_letters: DeadLetters
+    health: Health
     queues: Queues
     access: Access
     metrics: WebMetrics
@@ -77,11 +79,13 @@ class Service:
         self.hub.start()
         self.reconciler.start()
         self.carry_out.start()
+        self.health.start()
         self.access.start()
 
     async def stop(self) -> None:
         """Finish what is confirmed and close the connections."""
         await self.access.close()
+        await self.health.close()
         await self.carry_out.close()
         await self.reconciler.close()
         await self.submitter.close()

@@ -71,6 +71,12 @@ class Settings:
     queue_limit: int = 0
     #: Schedules there may be.
     schedule_limit: int = 1000
+    #: From when on `GET /api/health` calls a queue behind: seconds its oldest task waits, tasks that wait.
+    health_waiting: int = 300
+    health_depth: int = 10_000
+    #: … says that a type fails: per cent of what ended within 5 minutes; that many failed tasks are left.
+    health_failures: int = 20
+    health_dead: int = 1_000
     #: Keys that need no Redis, as `name:role:key,…`; only their digests are kept.
     api_keys: tuple[GivenKey, ...] = field(default=(), repr=False)
     #: `required`, `off` (loopback only), or `auto`: off on loopback.
@@ -138,6 +144,10 @@ def from_env(env: Mapping[str, str] | None = None) -> Settings:
         worker_metrics_port=source.take("WORKER_METRICS_PORT", _whole(0, 65_535, "9100"), 0),
         queue_limit=source.take("QUEUE_LIMIT", _whole(0, 10**9, "100000"), 0),
         schedule_limit=source.take("SCHEDULE_LIMIT", _whole(0, 100_000, "1000"), 1000),
+        health_waiting=source.take("HEALTH_WAITING", _whole(1, 10**7, "300"), 300),
+        health_depth=source.take("HEALTH_DEPTH", _whole(1, 10**9, "10000"), 10_000),
+        health_failures=source.take("HEALTH_FAILURES", _whole(1, 100, "20"), 20),
+        health_dead=source.take("HEALTH_DEAD", _whole(1, 10**9, "1000"), 1_000),
         api_keys=source.take("API_KEYS", parse_given, ()),
         auth=source.take("AUTH", _one_of("auto", "required", "off"), "auto"),
         session_idle=source.take("SESSION_IDLE", _whole(60, 7 * 86_400, "43200"), 12 * 3600),

@@ -26,6 +26,13 @@ class EmbeddedPublisher:
         """Return None: there is no connection that could fail."""
         return None
 
+    def blocked(self) -> str | None:
+        """Return None: nobody raises an alarm."""
+        return None
+
+    async def probe(self) -> None:
+        """Do nothing: nobody could refuse."""
+
     def unmarked(self) -> None:
         """Return None: broker and records live and die together."""
         return

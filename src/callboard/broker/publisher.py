@@ -45,6 +45,15 @@ class Publisher:
             return self._problem
         return self._link.blocked or self._link.hung
 
+    def blocked(self) -> str | None:
+        """Return the alarm that RabbitMQ has told of, or None."""
+        return None if self._link is None else self._link.blocked
+
+    async def probe(self) -> None:
+        """Publish the marker again, which changes nothing: only then RabbitMQ tells of an alarm."""
+        if self._link is not None and self._link.blocked is None and not self._link.unmarked:
+            await self._mark(self._link)
+
     async def publish(self, queue: str, body: bytes, level: int, message_id: str, delay_ms: int = 0) -> None:
         """Publish one message and wait for its confirm.
 
@@ -64,15 +73,13 @@ class Publisher:
 
     def unmarked(self) -> Callable[[], Awaitable[None]] | None:
         """Return None, or, when RabbitMQ came without its data, what marks it once all is sent again."""
-        link, marker = self._link, self._topology.marker.name
-        if link is None or not link.unmarked:
-            return None
+        link = self._link
+        return (lambda: self._mark(link)) if link is not None and link.unmarked else None
 
-        async def mark() -> None:
-            await link.publish("", marker, b"present", 0, marker, self._confirm_timeout_s)
-            link.unmarked = False
-
-        return mark
+    async def _mark(self, link: "_Link") -> None:
+        marker = self._topology.marker.name
+        await link.publish("", marker, b"present", 0, marker, self._confirm_timeout_s)
+        link.unmarked = False
 
     async def close(self) -> None:
         """Close the connection; what is not confirmed by now counts as unknown."""

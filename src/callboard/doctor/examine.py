@@ -49,7 +49,7 @@ def _inside(settings: Settings, registry: Registry, store: SyncStore, depths: De
     try:
         now_ms = store.run(look.clock())
         yield from processes.alive(store, keys, registry.queues(), depths)
-        yield processes.scheduler(store, keys, now_ms)
+        yield processes.scheduler(store, keys)
         yield processes.outbox(store, keys, now_ms)
         yield processes.due(store, keys, now_ms)
         by_queue = registry.types_by_queue()

@@ -59,8 +59,7 @@ def check(
         try:
             found = pika.BlockingConnection(parameters)
         except (OSError, pika.exceptions.AMQPError) as error:
-            advice = "start RabbitMQ, or correct CALLBOARD_BROKER_URL"
-            yield fail("RabbitMQ", f"{where}: {reason(error)}", advice)
+            yield unreachable(f"{where}: {reason(error)}")
             continue
         yield _version(found, where)
         if connection is None:
@@ -88,6 +87,21 @@ def _version(connection: Any, where: str) -> Finding:
     return ok("RabbitMQ", f"{properties.get('product', 'RabbitMQ')} {version} at {where}")
 
 
+def unreachable(detail: str) -> Finding:
+    """Return that RabbitMQ does not serve us; also for `GET /api/health` (health/judge.py)."""
+    return fail("RabbitMQ", detail, "start RabbitMQ, or correct CALLBOARD_BROKER_URL")
+
+
+def blocked() -> Finding:
+    """Return that RabbitMQ has an alarm; also for `GET /api/health`."""
+    return fail(
+        "RabbitMQ alarms",
+        "RabbitMQ accepts no messages, and submits are refused with 503",
+        "`rabbitmqctl status` names the alarm: free disk space or memory, or raise "
+        "disk_free_limit or vm_memory_high_watermark",
+    )
+
+
 def _alarms(connection: Any) -> Finding:
     """Publish one message that no queue takes: under an alarm RabbitMQ does not confirm it."""
     name = "RabbitMQ alarms"
@@ -97,12 +111,7 @@ def _alarms(connection: Any) -> Finding:
         channel.basic_publish("", "callboard.doctor", b"")
         channel.close()
     except pika.exceptions.ConnectionBlockedTimeout:
-        return fail(
-            name,
-            "RabbitMQ accepts no messages, and submits are refused with 503",
-            "`rabbitmqctl status` names the alarm: free disk space or memory, or raise "
-            "disk_free_limit or vm_memory_high_watermark",
-        )
+        return blocked()
     except pika.exceptions.AMQPError as error:
         return fail(name, f"a message could not be published: {reason(error)}", "see RabbitMQ's log")
     return ok(name, "none: it accepts messages")

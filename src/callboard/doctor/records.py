@@ -8,7 +8,7 @@ from typing import Final
 
 from callboard.doctor.finding import Finding, fail, ok, warn
 from callboard.doctor.rabbitmq_server import Depths
-from callboard.store import look, pages, workers
+from callboard.store import look, pages, queues, workers
 from callboard.store.keys import Keys
 from callboard.store.look import Seen
 from callboard.store.sync import SyncStore
@@ -100,6 +100,7 @@ def _queued(
     store: SyncStore, keys: Keys, queued: dict[str, list[Seen]], depths: Depths, now_ms: int
 ) -> Iterator[Finding]:
     alive = store.run(workers.live(keys))
+    paused = store.run(queues.paused(keys))
     stuck = False
     for queue, seen in sorted(queued.items()):
         old = [
@@ -109,7 +110,7 @@ def _queued(
         ]
         serving = [each for each in alive if queue in each.queues]
         idle = sum(max(0, each.threads - len(each.running)) for each in serving)
-        if not old or not idle:
+        if not old or not idle or queue in paused:
             continue
         stuck = True
         detail = (
@@ -119,7 +120,7 @@ def _queued(
             advice = "RabbitMQ has no message for them: cancel them, then retry them"
             yield fail("queued tasks", f"{detail}, and RabbitMQ's queue is empty", advice)
         else:
-            yield warn("queued tasks", detail, "see the workers' logs; is the queue paused?")
+            yield warn("queued tasks", detail, "see the workers' logs")
     if not stuck:
         yield ok("queued tasks", "none waits while a thread is idle")
 

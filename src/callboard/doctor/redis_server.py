@@ -1,7 +1,10 @@
-"""Checks the Redis server: version, persistence, eviction, memory, clock."""
+"""Checks the Redis server: version, persistence, eviction, memory, clock.
+
+`judge` and `unreachable` speak for `GET /api/health` as well (health/judge.py).
+"""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -26,10 +29,7 @@ def check(client: redis.Redis, url: str) -> Iterator[Finding]:
         client.ping()
         info: dict[str, Any] = client.info("everything")
     except RedisError as error:
-        advice = "start Redis, or correct CALLBOARD_REDIS_URL"
-        if "NOPERM" in str(error) or "no permissions" in str(error):
-            advice = "let Callboard's user run INFO: ACL SETUSER … +info"
-        yield fail("Redis", f"{where}: {type(error).__name__}: {error}", advice)
+        yield unreachable(f"{where}: {type(error).__name__}: {error}")
         return
     version = str(info.get("valkey_version") or info.get("redis_version", "0"))
     name = "Valkey" if "valkey_version" in info else "Redis"
@@ -37,10 +37,21 @@ def check(client: redis.Redis, url: str) -> Iterator[Finding]:
         yield fail("Redis", f"{name} {version} at {where} is too old", f"upgrade it to {_OLDEST} or later")
     else:
         yield ok("Redis", f"{name} {version} at {where}")
-    yield _persistence(info)
-    yield _eviction(info)
-    yield _memory(info)
+    yield from judge(info)
     yield _clock(client)
+
+
+def unreachable(detail: str) -> Finding:
+    """Return that Redis does not serve us."""
+    advice = "start Redis, or correct CALLBOARD_REDIS_URL"
+    if "NOPERM" in detail or "no permissions" in detail:
+        advice = "let Callboard's user run INFO: ACL SETUSER … +info"
+    return fail("Redis", detail, advice)
+
+
+def judge(info: Mapping[str, Any]) -> list[Finding]:
+    """Return how it keeps its data, whether it evicts, and its memory, from the answer to INFO."""
+    return [_persistence(info), _eviction(info), _memory(info)]
 
 
 def address(url: str) -> str:
@@ -51,7 +62,7 @@ def address(url: str) -> str:
     return f"{parts.hostname}:{parts.port or 6379}{parts.path.rstrip('/')}"
 
 
-def _persistence(info: dict[str, Any]) -> Finding:
+def _persistence(info: Mapping[str, Any]) -> Finding:
     name = "Redis persistence"
     if not int(info.get("aof_enabled", 0)):
         return fail(
@@ -67,7 +78,7 @@ def _persistence(info: dict[str, Any]) -> Finding:
     return ok(name, "appendonly is on")
 
 
-def _eviction(info: dict[str, Any]) -> Finding:
+def _eviction(info: Mapping[str, Any]) -> Finding:
     name = "Redis eviction"
     policy = str(info.get("maxmemory_policy", "unknown"))
     evicted = int(info.get("evicted_keys", 0))
@@ -83,7 +94,7 @@ def _eviction(info: dict[str, Any]) -> Finding:
     return ok(name, "maxmemory-policy is noeviction")
 
 
-def _memory(info: dict[str, Any]) -> Finding:
+def _memory(info: Mapping[str, Any]) -> Finding:
     name = "Redis memory"
     used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
     there = most or int(info.get("total_system_memory", 0))

@@ -21,8 +21,8 @@ IDEMPOTENCY_TTL_S: Final = 86_400  # an Idempotency-Key is remembered
 TOMBSTONE_TTL_S: Final = 7 * 86_400
 #: A run's lease, renewed by heartbeats; when it ends, another worker may take the task over.
 LEASE_MS: Final = 6_000
-#: Seconds after its last heartbeat until a worker is no longer listed.
-WORKER_TTL_S: Final = 15
+#: Seconds its entry is kept after a worker's last heartbeat, to say that it was lost (workers.py).
+WORKER_KEPT_S: Final = 900
 #: Starts of one attempt that may end with the worker's death …
 STARTS_ALLOWED: Final = 10
 #: … and how many of them beside other tasks; the others in a process of their own (worker/apart.py).
@@ -196,7 +196,7 @@ def beat(
     flat = [part for pair in fields.items() for part in pair]
     return Call(
         texts,
-        [keys.prefix, worker, WORKER_TTL_S, LEASE_MS, len(fields), *flat, *(p for run in runs for p in run)],
+        [keys.prefix, worker, WORKER_KEPT_S, LEASE_MS, len(fields), *flat, *(p for run in runs for p in run)],
         script("beat"),
     )
 

@@ -15,9 +15,10 @@ build the same names from the prefix (prelude.lua); a test compares the two.
 | `outbox` | sorted set | ids whose message is not confirmed yet, by time (ms) | until confirmed |
 | `adrift` | sorted set | ids whose message may be lost, by when to look at them (ms) | until sent |
 | `idem:{key}` | hash | first answer to an Idempotency-Key | 24 h |
-| `worker:{id}` | hash | a worker's heartbeat | 15 s |
+| `worker:{id}` | hash | a worker's heartbeat; alive for 15 s after it | 900 s |
 | `workers` | sorted set | worker ids by last heartbeat (ms) | trimmed |
 | `paused` | hash | the paused queues with since when (ms) | until resumed |
+| `problems` | hash | when each problem was first and last seen (ms) | 1 h |
 | `stats:{minute}` | hash | counts and histograms of that minute, by type | 25 h |
 | `tick:{name}:{minute}` | string | that somebody did that minute's work | 1 h |
 | `schedule:{id}` | hash | a schedule, and how far its ticks are settled | until deleted |

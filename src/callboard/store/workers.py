@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from callboard.store.keys import Keys
 from callboard.store.scripts import Argument, Call, script, text
+
+#: Seconds after its last heartbeat until a worker is no longer listed.
+WORKER_TTL_S: Final = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +31,20 @@ class WorkerEntry:
 
 def live(keys: Keys) -> Call[list[WorkerEntry]]:
     """Read the workers whose heart beats."""
-    return Call(lambda answer: [_worker(text(a), b) for a, b in answer], [keys.prefix], script("workers"))
+    return _listed(keys, "live")
+
+
+def lost(keys: Keys) -> Call[list[WorkerEntry]]:
+    """Read the workers that have fallen silent without a word, within the last WORKER_KEPT_S."""
+    return _listed(keys, "lost")
+
+
+def _listed(keys: Keys, which: str) -> Call[list[WorkerEntry]]:
+    return Call(
+        lambda answer: [_worker(text(a), b) for a, b in answer],
+        [keys.prefix, which, WORKER_TTL_S * 1000],
+        script("workers"),
+    )
 
 
 def _worker(worker_id: str, flat: list[Any]) -> WorkerEntry:

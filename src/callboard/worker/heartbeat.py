@@ -10,7 +10,7 @@ from typing import Final
 import psutil
 
 from callboard.errors import Unavailable
-from callboard.store import calls
+from callboard.store import calls, workers
 from callboard.store.keys import Keys
 from callboard.worker.ports import Store
 from callboard.worker.running import Running
@@ -79,4 +79,4 @@ class Heartbeat(threading.Thread):
         try:
             self._store.run(calls.gone(self._keys, self._worker))
         except Unavailable:
-            logger.info("this worker's entry stays listed for %d s", calls.WORKER_TTL_S)
+            logger.info("this worker's entry stays listed for %d s", workers.WORKER_TTL_S)

@@ -12,6 +12,7 @@ from callboard.store import (
     keys,
     limits,
     operations,
+    problems,
     queues,
     schedulers,
     sessions,
@@ -77,6 +78,7 @@ async def everything(bench: Bench) -> None:
     await bench.run(calls.fail_unclaimed(bench.keys, unclaimed.task_id, ERROR, TTL_S))
     await bench.run(calls.requeue(bench.keys, unclaimed.task_id))
     await bench.run(adrift.add(bench.keys, "idx:reverse_text:normal:queued", ""))
+    await bench.run(problems.first_seen(bench.keys, ["any"]))
     for each in ("default", "email"):
         await bench.run(queues.pause(bench.keys, each))
     await bench.run(queues.resume(bench.keys, "email"))

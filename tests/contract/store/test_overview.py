@@ -35,6 +35,24 @@ async def test_a_worker_whose_heart_stopped_is_forgotten(bench: Bench) -> None:
     assert bench.client.zrange(f"{bench.keys.prefix}workers", 0, -1) == [b"host:2"]
 
 
+async def test_a_worker_that_fell_silent_is_lost_until_its_heart_beats_again(bench: Bench) -> None:
+    for worker in ("host:1", "host:2"):
+        await bench.run(calls.beat(bench.keys, worker, FIELDS, []))
+    assert await bench.run(workers.lost(bench.keys)) == []
+    silent_since = bench.now_ms() - workers.WORKER_TTL_S * 1000 - 1
+    bench.client.zadd(f"{bench.keys.prefix}workers", {"host:1": silent_since})
+    assert [entry.id for entry in await bench.run(workers.live(bench.keys))] == ["host:2"]
+    assert [entry.id for entry in await bench.run(workers.lost(bench.keys))] == ["host:1"]
+    await bench.run(calls.beat(bench.keys, "host:1", FIELDS, []))
+    assert await bench.run(workers.lost(bench.keys)) == []
+
+
+async def test_a_worker_that_stopped_in_good_order_is_not_lost(bench: Bench) -> None:
+    await bench.run(calls.beat(bench.keys, "host:1", FIELDS, []))
+    await bench.run(calls.gone(bench.keys, "host:1"))
+    assert await bench.run(workers.lost(bench.keys)) == []
+
+
 async def test_without_workers_the_list_is_empty(bench: Bench) -> None:
     assert await bench.run(workers.live(bench.keys)) == []
 

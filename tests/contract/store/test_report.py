@@ -122,7 +122,7 @@ async def test_a_heartbeat_lists_the_worker_for_a_while(bench: Bench) -> None:
     kept = bench.hash("worker:host:1")
     assert (kept["host"], kept["cpu_percent"]) == ("host", "1.5")
     assert before <= int(kept["last_heartbeat"]) <= bench.now_ms()
-    assert calls.WORKER_TTL_S - 1 <= bench.ttl_s("worker:host:1") <= calls.WORKER_TTL_S
+    assert calls.WORKER_KEPT_S - 1 <= bench.ttl_s("worker:host:1") <= calls.WORKER_KEPT_S
     assert bench.client.zrange(f"{bench.keys.prefix}workers", 0, -1) == [b"host:1"]
 
 

@@ -28,9 +28,7 @@ def test_a_missing_worker_is_named_and_so_is_a_queue_that_nobody_serves(healthy:
 
 
 def test_a_missing_scheduler_is_named(healthy: Patient) -> None:
-    ticks: Any = healthy.client.keys(f"{healthy.keys.prefix}tick:*")
     healthy.processes["scheduler"].stop(15)
-    healthy.client.delete(*ticks)
     found = one(healthy.examine(), "scheduler")
     assert (found.verdict, "callboard scheduler" in found.advice) == (Verdict.FAIL, True)
     healthy.start("scheduler")

@@ -1,0 +1,1 @@
+"""What is wrong with this installation right now, and what to do about it: `GET /api/health`."""
