@@ -51,7 +51,7 @@ class Publisher:
 
     async def probe(self) -> None:
         """Publish the marker again, which changes nothing: only then RabbitMQ tells of an alarm."""
-        if self._link is not None and self._link.blocked is None and not self._link.unmarked:
+        if self._link is not None and self.problem() is None and not self._link.unmarked:
             await self._mark(self._link)
 
     async def publish(self, queue: str, body: bytes, level: int, message_id: str, delay_ms: int = 0) -> None:
@@ -76,7 +76,7 @@ class Publisher:
         link = self._link
         return (lambda: self._mark(link)) if link is not None and link.unmarked else None
 
-    async def _mark(self, link: "_Link") -> None:
+    async def _mark(self, link: Link) -> None:
         marker = self._topology.marker.name
         await link.publish("", marker, b"present", 0, marker, self._confirm_timeout_s)
         link.unmarked = False

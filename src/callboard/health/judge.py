@@ -48,6 +48,7 @@ class Seen:
     info: Mapping[str, Any] | None
     queues: Sequence[QueueEntry]
     alive: Sequence[WorkerEntry]
+    #: Those that are lost and not replaced.
     lost: Sequence[WorkerEntry]
     schedulers: Schedulers
     outbox: float | None
@@ -117,7 +118,7 @@ def unreplaced(lost: Sequence[WorkerEntry], alive: Sequence[WorkerEntry]) -> lis
 
 
 def _lost(seen: Seen) -> Iterator[Problem]:
-    for each in unreplaced(seen.lost, seen.alive):
+    for each in seen.lost:
         silent_s = (seen.now - each.last_heartbeat) / 1000
         ran = f" It ran {_tasks(len(each.running))}, which others take over." if each.running else ""
         yield Problem(

@@ -18,7 +18,7 @@ from callboard.flow import Flow
 from callboard.health import judge
 from callboard.health.judge import WINDOW_MIN, Limits, Seen
 from callboard.health.problem import Problem, Report, Severity, in_order
-from callboard.store import look, problems, schedulers, workers
+from callboard.store import calls, look, problems, schedulers, workers
 from callboard.store.keys import Keys
 from callboard.submit import AsyncRunner
 from callboard.tasks.times import now_ms
@@ -137,8 +137,12 @@ class Health:
             ),
         )
         known, info, alive, lost = about
+        left = judge.unreplaced(lost, alive)
+        for each in lost:
+            if each not in left:  # for good: the one in its place may stop in good order
+                await run(calls.gone(keys, each.id))
         return Seen(
-            now=known.now, info=info, queues=entries, alive=alive, lost=lost, schedulers=known,
+            now=known.now, info=info, queues=entries, alive=alive, lost=left, schedulers=known,
             outbox=outbox, due=due, minutes=minutes,
         )  # fmt: skip
 
