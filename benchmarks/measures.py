@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import watchers
+from benchmarks import million, watchers
 from benchmarks.rig import ROOT, Rig, free_port, get, get_json, wait_for, wrk
 
 ONE = '{"task_type":"noop","parameters":{}}'
@@ -94,6 +94,8 @@ MEASURES = {
     "batch_submit_tps": (batch_submit_tps, "1/s", "higher"),
     "work_tps": (work_tps, "1/s", "higher"),
     "embedded_ready_s": (embedded_ready_s, "s", "lower"),
+    "metrics_ms_1m": (million.metrics_ms_1m, "ms", "lower"),
+    "list_ms_p99_1m": (million.list_ms_p99_1m, "ms", "lower"),
     "watchers": (watchers.watchers, "ms", "lower"),
     "watchers_kb": (watchers.watchers_kb, "KB", "lower"),
     "watchers_restart_s": (watchers.watchers_restart_s, "s", "lower"),
