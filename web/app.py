@@ -6,6 +6,7 @@ from typing import Any
 import falcon
 import falcon.asgi
 
+from callboard import logs
 from callboard.errors import CallboardError
 from callboard.service import Service
 from callboard.tasks.ids import new_task_id
@@ -130,6 +131,7 @@ class Lifespan:
         self._service = self._make_service()
         assert self.app is not None  # noqa: S101 - set in create_app
         settings = self._service.settings
+        self.measure.logs = settings.access_log
         self.measure.metrics = metrics = self._service.metrics
         limits = (settings.streams_per_client, settings.streams)
         streams = Streams(*limits, settings.heartbeat, metrics.watchers)
@@ -156,3 +158,4 @@ class RequestId:
         request_id = given if sane else new_task_id()
         req.context["request_id"] = request_id
         resp.set_header("X-Request-ID", str(request_id))
+        logs.bind_only(request_id=request_id)  # until the next request of this connection

@@ -1,6 +1,7 @@
-"""`GET /metrics`, and what every request adds to it."""
+"""`GET /metrics`, and what every request adds to it and, if that is wanted, to the log."""
 
 import asyncio
+import logging
 import time
 from typing import Any, Final
 
@@ -9,11 +10,17 @@ import falcon.asgi
 from callboard.metrics.web import WebMetrics
 from callboard.service import Service
 
+logger = logging.getLogger("callboard.access")
+
 Request = falcon.asgi.Request
 Response = falcon.asgi.Response
 
 #: Where tasks are submitted: a POST that ends there with a problem is a refused task.
 SUBMITS: Final = frozenset({"/api/tasks", "/api/tasks/batch"})
+
+
+#: Characters of an address that are logged.
+PATH_MOST: Final = 300
 
 
 class Metrics:
@@ -37,6 +44,8 @@ class Measure:
 
     #: Set once the service is there.
     metrics: WebMetrics
+    #: Whether each request is a line of the log.
+    logs = False
 
     async def process_request(self, req: Request, resp: Response) -> None:
         """Note when it began."""
@@ -49,3 +58,20 @@ class Measure:
         reason = req.context.get("problem")
         if reason is not None and req.method == "POST" and req.path in SUBMITS:
             self.metrics.refused(reason)
+        if self.logs:
+            _log(req, resp, seconds)
+
+
+def _log(req: Request, resp: Response, seconds: float) -> None:
+    """Write the access log's line; never the query or the body: they may hold what is nobody's business."""
+    who = req.context.get("principal")
+    fields = {
+        "method": req.method,
+        "path": req.path[:PATH_MOST],
+        "route": req.uri_template,
+        "status": resp.status_code,
+        "duration_ms": round(seconds * 1000, 2),
+        "client": req.remote_addr,
+        "key": who.name if who is not None else None,
+    }
+    logger.info("%s %s %d", req.method, fields["path"], resp.status_code, extra={"fields": fields})

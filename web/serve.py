@@ -41,6 +41,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "timeout": 60,
             "proc_name": "callboard-web",
             "loglevel": "warning",
+            "logger_class": "web.gunicorn_log.RootLogger",
             "control_socket_disable": True,
         }
         if self._shared is not None:
@@ -52,13 +53,13 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     def load(self) -> Any:
         """Return the application, made in the worker process."""
         settings = self._settings
-        logs.setup(settings.log_level, settings.log_format)
         protocol.repair()
         return WholeBodies(create_app(lambda: bootstrap.service(settings, self._shared)))
 
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; of several web processes, this one starts and watches the others."""
+    logs.setup(settings.log_level, settings.log_format)
     shared = SharedFiles() if settings.web_processes > 1 else None
     try:
         Server(settings, shared).run()

@@ -133,6 +133,7 @@ def _carry_out(settings: Settings, job: Job, answers: int, keeper_lives: int) ->
     threading.Thread(target=_leave_with, args=(keeper_lives,), name="keeper", daemon=True).start()
     logs.setup(settings.log_level, settings.log_format)
     logging.getLogger().addHandler(CaptureHandler())
+    logs.bind(task_id=job.task_id, task_type=job.task_type, attempt=job.attempt)
     ended = _run(settings, job, lambda: os.write(answers, STARTED))
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     line = msgspec.json.encode(ended) + b"\n"

@@ -43,6 +43,8 @@ class Settings:
     result_limit: int = 256 * 1024
     log_level: str = "INFO"
     log_format: str = "console"
+    #: Whether every HTTP request is a line of the log.
+    access_log: bool = False
     #: Where uploads live and file tasks read: `file:///folder` or `s3://bucket/prefix`.
     files_url: str = field(default="", repr=False)
     #: Bytes of one uploaded file.
@@ -128,6 +130,7 @@ def from_env(env: Mapping[str, str] | None = None) -> Settings:
         result_limit=source.take("RESULT_LIMIT", _whole(1024, 16 * 2**20, "262144"), 256 * 1024),
         log_level=source.take("LOG_LEVEL", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
         log_format=source.take("LOG_FORMAT", _one_of("console", "json"), "console"),
+        access_log=source.take("ACCESS_LOG", _one_of("off", "on"), "off") == "on",
         files_url=source.take("FILES_URL", _files_url, (Path.cwd() / ".run/files").as_uri()),
         upload_limit=source.take("UPLOAD_LIMIT", _whole(1, 2**50, "1073741824"), 2**30),
         smtp_url=source.take("SMTP_URL", _smtp_url, "console://"),

@@ -7,6 +7,7 @@ Unavailable (503), and the task is taken back so that it does not run behind the
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Protocol, TypeVar
 
@@ -222,7 +223,8 @@ class Submitter:
         await self._publisher.publish(record.queue, body, record.priority.level, record.task_id, delay_ms)
         self._confirmed.append(record.task_id)
         if self._settling is None:
-            self._settling = asyncio.get_running_loop().create_task(self._settle())
+            # Of no request: its log lines are about many.
+            self._settling = asyncio.get_running_loop().create_task(self._settle(), context=Context())
 
     async def _settle(self) -> None:
         try:

@@ -20,6 +20,7 @@ from dramatiq.asyncio import async_to_sync
 from dramatiq.broker import MessageProxy
 from dramatiq.errors import BrokerConnectionError
 
+from callboard import logs
 from callboard.errors import ValidationFailed
 from callboard.metrics.worker import WorkerMetrics
 from callboard.store import calls
@@ -80,10 +81,14 @@ class Executor:
         Raises Ended when there is no result (the message may be acked) and marks the message
         `abandoned` when it must not be acked.
         """
+        bound = logs.bind_only(
+            task_id=message.message_id, task_type=task_type.name, queue=task_type.queue, worker=self.worker
+        )
         try:
             delivery = Delivery(task_type, message, options_of(message.options), parameters)
             claim = self._claim(delivery)
             if claim.kind == "run":
+                logs.bind(attempt=claim.attempt)
                 return self._run(delivery, claim)
             self._decline(delivery, claim)
         except Abandoned:
@@ -93,6 +98,8 @@ class Executor:
         except Exception:  # a bug of ours or an answer nobody expected: the task must not be lost by it
             logger.exception("task %s could not be handled; it comes again in 30 s", message.message_id)
             self._put_off(message)
+        finally:
+            logs.unbind(bound)
         raise Ended
 
     def _put_off(self, message: MessageProxy) -> None:
