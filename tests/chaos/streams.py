@@ -81,7 +81,7 @@ def streams(bench: Bench, number: int = 40, kills: int = 8) -> Figure:
     return Figure(
         text=f"missed {missed}, twice {twice}, gaps told {gaps} of {events:,} events; {resumed} resumes; "
         f"{ended} of {number} streams came to their end",
-        how=f"{number} tasks that report and log all the time are followed by SSE while a web process is killed "
-        f"{kills} times and its connection to Redis cut; versions are counted",
+        how=f"{number} tasks that report and log all the time are followed by SSE while a web process is "
+        f"killed {kills} times and its connection to Redis cut; versions are counted",
         kept=missed == twice == gaps == 0 and ended == number and resumed > number,
     )

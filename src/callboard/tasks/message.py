@@ -72,7 +72,7 @@ def encode(envelope: Envelope) -> bytes:
 
 def options_of(raw: dict[str, Any]) -> Options:
     """Return the options of a decoded dramatiq message, ignoring those that are not ours."""
-    return msgspec.convert({k: v for k, v in raw.items() if k in Options.__struct_fields__}, Options)
+    return msgspec.convert(raw, Options)
 
 
 def priority_of(level: int) -> Priority:

@@ -144,7 +144,7 @@ def _flaw(message: Any) -> str | None:
         return "its parameters have no names"
     try:
         options_of(message.options)
-    except (msgspec.ValidationError, AttributeError) as error:
+    except msgspec.ValidationError as error:
         return f"its options are not ours: {error}"
     return None
 
