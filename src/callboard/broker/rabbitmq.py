@@ -296,6 +296,5 @@ class SafeConsumer(_RabbitmqConsumer):
             self._done.clear()
         raw: Any = self.channel._impl  # type: ignore[attr-defined]
         if raw.is_open:  # else they come again
-            # BlockingChannel.basic_ack would encode each one in 5 steps and flush it on its own.
             data = b"".join(frames.ack(raw.channel_number, tag) for tag in tags)
-            raw.connection._output_marshaled_frames([data])
+            raw.connection._output_marshaled_frames([data])  # BlockingChannel would flush each one

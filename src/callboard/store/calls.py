@@ -179,14 +179,25 @@ class LogLine:
 
 
 def report(
-    keys: Keys, task_id: str, run: int, progress: tuple[float, str] | None, lines: Iterable[LogLine] = ()
+    keys: Keys,
+    task_id: str,
+    run: int,
+    progress: tuple[float, str] | None,
+    lines: Iterable[LogLine] = (),
+    first: int = 0,
 ) -> Call[str]:
-    """Write progress and log lines of a run; answers ok, stale or cancel (it should stop)."""
+    """Write progress and log lines of a run; answers ok, stale or cancel (it should stop).
+
+    `first` is the number of the first line within its run, from 1: lines that were written before are not
+    written again, and a hole is told; with 0 they follow the last one.
+    """
     fraction, stage = progress or ("", "")
     flat: list[str | bytes | int] = []
     for line in lines:
         flat += (line.level, line.at_ms, msgspec.json.encode(line.message))
-    return Call(text, [keys.prefix, task_id, run, fraction, stage, LOG_LINES_KEPT, *flat], script("report"))
+    return Call(
+        text, [keys.prefix, task_id, run, fraction, stage, LOG_LINES_KEPT, first, *flat], script("report")
+    )
 
 
 def beat(

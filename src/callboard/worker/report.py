@@ -53,6 +53,8 @@ class RunReporter:
         self._progress: tuple[float, str] | None = None
         self._fraction, self._stage = 0.0, ""
         self._lines: deque[calls.LogLine] = deque(maxlen=calls.LOG_LINES_KEPT)
+        #: How many lines there have been; the last of them are waiting in `_lines`.
+        self._logged = 0
         self._next_write = 0.0
 
     def progress(self, fraction: float | None, stage: str | None) -> None:
@@ -79,6 +81,7 @@ class RunReporter:
         line = calls.LogLine(level, int(record.created * 1000), _sendable(message))
         with self._lock:
             self._lines.append(line)
+            self._logged += 1
         self._flusher.wake(self)
 
     def mark(self, name: str) -> None:
@@ -114,12 +117,12 @@ class RunReporter:
 
     def _write(self, progress: tuple[float, str] | None) -> str:
         with self._lock:
-            lines = list(self._lines)
+            lines, first = list(self._lines), self._logged - len(self._lines) + 1
             self._lines.clear()
         if progress is None and not lines:
             return "ok"
         try:
-            return self._store.run(calls.report(self._keys, self._task_id, self._run, progress, lines))
+            return self._store.run(calls.report(self._keys, self._task_id, self._run, progress, lines, first))
         except Unavailable:
             self._keep(progress, lines)
             raise

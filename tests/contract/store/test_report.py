@@ -3,6 +3,7 @@
 import pytest
 
 from callboard.store import calls
+from callboard.store.scripts import Call
 from callboard.tasks.states import State
 from tests.contract.store.bench import Bench, record
 
@@ -177,3 +178,30 @@ async def test_a_mark_stays_across_attempts(bench: Bench) -> None:
     await bench.claim(task, 1)
     assert await bench.run(calls.marked(bench.keys, task.task_id, "sent"))
     assert not await bench.run(calls.marked(bench.keys, task.task_id, "other"))
+
+
+async def test_lines_whose_answer_was_lost_are_not_kept_twice(bench: Bench) -> None:
+    task, run = await bench.running()
+
+    def write(first: int, *texts: str) -> Call[str]:
+        return calls.report(bench.keys, task.task_id, run, None, [line(text) for text in texts], first)
+
+    await bench.run(write(1, "one", "two"))
+    await bench.run(write(1, "one", "two"))
+    await bench.run(write(1, "one", "two", "three"))
+    await bench.run(write(4, "four"))
+    assert [each["message"] for each in await bench.log(task)] == ["one", "two", "three", "four"]
+    bench.lapse(task)
+    run = (await bench.claim(task)).run
+    await bench.run(write(1, "again"))
+    assert (await bench.log(task))[-1]["message"] == "again"
+
+
+async def test_lines_that_came_too_fast_are_told(bench: Bench) -> None:
+    task, run = await bench.running()
+    await bench.run(calls.report(bench.keys, task.task_id, run, None, [line("one")], 1))
+    await bench.run(calls.report(bench.keys, task.task_id, run, None, [line("five", "ERROR")], 5))
+    found = [(each["level"], each["message"]) for each in await bench.log(task)]
+    assert found == [
+        ("INFO", "one"), ("WARNING", "3 lines came too fast and are not kept"), ("ERROR", "five"),
+    ]  # fmt: skip

@@ -22,7 +22,7 @@ if outcome == 'retrying' and known[13] then
   bury(id, ARGV[8], ARGV[7])
 end
 redis.call('HSET', key, 'status', outcome, 'progress', progress, 'stage', stage, 'concluded', run)
-redis.call('HDEL', key, 'lease_ms', 'starts', 'claim', 'unclaimed_ms', 'cancel_requested', 'poison')
+redis.call('HDEL', key, 'lease_ms', 'starts', 'claim', 'unclaimed_ms', 'cancel_requested', 'poison', 'told')
 move(id, task_type, known[5], 'running', outcome)
 if outcome == 'retrying' then
   local line = '{"attempt":' .. attempts .. ',"status":"retrying","started_at":' .. known[6] .. ',"finished_at":'
