@@ -9,10 +9,11 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack doctor key test lint bench chaos screenshots lock clean
+.PHONY: help run stack doctor key up down ps logs scale-workers restart backup restore test-containers test lint \
+	bench chaos screenshots lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## everything in one process, no servers: API, UI, workers, scheduler
 	@exec $(VENV)/bin/callboard run $(ARGS)
@@ -23,18 +24,56 @@ stack: $(VENV)/.dashboard ## the real thing without containers: own RabbitMQ and
 doctor: $(VENV)/.run ## examine the stack of .run, or the installation of CALLBOARD_*: what is wrong, what to do
 	@exec $(VENV)/bin/callboard doctor $(if $(wildcard .run/env),--env .run/env --rabbitmq-conf .run/rabbitmq/rabbitmq.conf) $(ARGS)
 
-key: $(VENV)/.run ## a new API key of the stack of .run or of CALLBOARD_*, shown once: NAME=billing ROLE=submit
+# Containers: needs a container engine and any Python from 3.11 on; COMPOSE="podman-compose" chooses the program.
+CONTAINED = env PYTHONPATH=. COMPOSE="$(COMPOSE)" "$(or $(PYTHON),python3)" -m deploy.containers
+CONTAINERS = @exec $(CONTAINED)
+
+up: ## everything in containers; the first time with new secrets in .env; COMPOSE=… chooses the compose program
+	$(CONTAINERS) up
+
+down: ## stop and remove the containers; the data stays
+	$(CONTAINERS) down
+
+ps: ## the containers
+	$(CONTAINERS) ps
+
+logs: ## follow the containers' logs; SERVICE=web narrows
+	$(CONTAINERS) logs $(SERVICE)
+
+scale-workers: ## N=4 worker containers; SERVICE=worker-email, worker-data, worker-files: of that kind
+	$(CONTAINERS) scale "$(N)" "$(or $(SERVICE),worker)"
+
+# Of the containers if they run, else of the stack of .run or of CALLBOARD_*.
+key: ## a new API key, shown once: NAME=billing ROLE=submit
 	@test -n "$(NAME)" -a -n "$(ROLE)" || { echo "usage: make key NAME=billing ROLE=submit|read|operate|admin" >&2; exit 2; }
-	@exec $(VENV)/bin/callboard keys create "$(NAME)" --role "$(ROLE)" $(if $(wildcard .run/env),--env .run/env) $(ARGS)
+	@if test -f .env && $(CONTAINED) running 2>/dev/null; then \
+		exec $(CONTAINED) key create "$(NAME)" --role "$(ROLE)" $(ARGS); fi; \
+	$(MAKE) --no-print-directory $(VENV)/.run && exec $(VENV)/bin/callboard keys create "$(NAME)" --role "$(ROLE)" \
+		$(if $(wildcard .run/env),--env .run/env) $(ARGS)
+
+restart: ## replace Callboard's containers one by one, nothing lost; SERVICE=worker narrows
+	$(CONTAINERS) restart $(SERVICE)
+
+backup: ## Redis's data and RabbitMQ's definitions into backups/; TO=folder
+	$(CONTAINERS) backup $(TO)
+
+restore: ## FROM=backups/…: put a backup in the place of what is there
+	$(CONTAINERS) restore "$(FROM)"
+
+test-containers: $(VENV)/.dev ## the tests that need a container engine
+	@exec $(PY) -m pytest -m containers $(ARGS)
 
 test: $(VENV)/.dev ## every test, with real RabbitMQ, Redis and browser; ARGS="-k name" narrows
 	@scripts/install-system.sh servers browser axe
 	@exec $(PY) -m pytest $(ARGS)
 
-lint: $(VENV)/.dev ## ruff (rules and format) and mypy --strict
+lint: $(VENV)/.dev ## ruff, mypy --strict, shellcheck, hadolint, the compose files against their specification
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy --strict
+	@$(VENV)/bin/shellcheck scripts/*.sh .ci/*
+	@$(VENV)/bin/hadolint Dockerfile
+	@$(VENV)/bin/check-jsonschema -q --builtin-schema vendor.compose-spec docker-compose.yml docker-compose.private.yml
 
 bench: $(VENV)/.dev ## benchmarks against peers
 	@scripts/install-system.sh servers bench

@@ -1,4 +1,4 @@
-"""The commands: `callboard run | stack | web | worker | scheduler | dashboard | doctor | keys`."""
+"""The commands: `callboard run | stack | web | worker | scheduler | dashboard | health | doctor | keys`."""
 
 import argparse
 import importlib
@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; exits with 2 for bad settings or arguments, after one clear line."""
+    if os.getpid() == 1:  # in a container, where a signal that nobody handles is ignored
+        signal.signal(signal.SIGTERM, lambda number, _frame: os._exit(128 + number))
     options = _parser().parse_args(arguments)
     try:
         sys.exit(options.command(options))
@@ -52,6 +54,13 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument("--threads", type=int, metavar="N", help="tasks at the same time (CALLBOARD_THREADS)")
     add("scheduler", "the every-minute work; several may run", _scheduler)
     add("dashboard", "dramatiq-dashboard over the records (CALLBOARD_DASHBOARD_PORT)", _dashboard)
+    health = add("health", "does the process of this container or host do its work? exit code 1: no", _health)
+    health.add_argument(
+        "role",
+        nargs="?",
+        choices=("web", "worker", "scheduler", "dashboard"),
+        help="default: what this container was started as",
+    )
     doctor = add(
         "doctor", "examine a running installation and say what to do; exit code 1 if it must be", _doctor
     )
@@ -143,6 +152,22 @@ def _dashboard(_options: argparse.Namespace) -> int:
             "pip install --no-deps --require-hashes -r requirements/dashboard.txt"
         ) from None
     serve.run(settings)
+    return 0
+
+
+def _health(options: argparse.Namespace) -> int:
+    env = environment()
+    # Only servers of this host are asked: whether they may listen elsewhere, and for whom, is not at issue.
+    settings = _with_servers(
+        from_env({name: value for name, value in env.items() if name != "CALLBOARD_HOST"}), "health"
+    )
+    logs.setup("CRITICAL", settings.log_format)
+    health = importlib.import_module("callboard.health")
+    try:
+        print(health.check(options.role or health.role_of_container(), settings))
+    except health.Unhealthy as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -1,0 +1,81 @@
+"""`scale-workers` and `restart`: more or fewer worker containers; new ones in place of the old, in turn."""
+
+import time
+from pathlib import Path
+from typing import Final
+
+from deploy.containers import dotenv, ready
+from deploy.containers.compose import Compose, Container
+from deploy.containers.env import Env
+from deploy.containers.services import SERVICES
+from deploy.containers.trouble import Trouble
+from deploy.containers.up import folder_of, remove_surplus, say
+
+MOST: Final = 64
+
+WORKERS: Final = [name for name, service in SERVICES.items() if service.count]
+
+
+def check(number: str, service: str) -> tuple[int, str]:
+    """Return the number and the service to scale; raises Trouble for what is neither."""
+    if service not in WORKERS:
+        raise Trouble(f"SERVICE={service} is no worker service; there are {', '.join(WORKERS)}")
+    lowest = 1 if service == "worker" else 0
+    if not (number.isascii() and number.isdigit() and lowest <= int(number) <= MOST):
+        given = f"N={number} is" if number else "N is missing:"
+        raise Trouble(f"{given} no whole number from {lowest} to {MOST}; e.g. make scale-workers N=4")
+    return int(number), service
+
+
+def write(path: Path, env: Env, number: int, service: str) -> None:
+    """Write to .env how many containers a service has, and its profile, so that the next `up` keeps it."""
+    variable = SERVICES[service].count
+    assert variable is not None  # noqa: S101 - checked by check()
+    dotenv.change(path, variable, str(number))
+    profiles = env.profiles
+    if number and service not in env.services:
+        profiles |= {service}
+    elif not number:
+        profiles -= {service}
+    if profiles != env.profiles:
+        dotenv.change(path, "COMPOSE_PROFILES", ",".join(sorted(profiles)))
+
+
+def scale(compose: Compose, number: int, service: str) -> None:
+    """Bring a service to its number of containers and wait until each works; the others are left alone."""
+    began = time.monotonic()
+    log = folder_of(compose.root) / "up.log"
+    if number:
+        compose.run("up", "-d", "--no-deps", "--no-recreate", service, log=log)
+        remove_surplus(compose)
+        ready.wait_ready(compose, [service], say)
+    else:
+        for each in compose.containers():
+            if each.service == service:
+                _remove(compose, each)
+    say(f"{number} × {service} in {time.monotonic() - began:.1f} s")
+
+
+def restart(compose: Compose, only: str) -> None:
+    """Replace Callboard's containers by new ones of the present image, one at a time, web last.
+
+    A worker that stops lets its tasks end, the others take over; while web is replaced connections are
+    refused for some seconds, and streams resume.
+    """
+    names = [name for name in compose.env.services if SERVICES[name].ours]
+    if only and only not in names:
+        raise Trouble(f"SERVICE={only} is none of Callboard's on this host; there are {', '.join(names)}")
+    log = folder_of(compose.root) / "up.log"
+    for name in [only] if only else names:
+        for each in [found for found in compose.containers() if found.service == name]:
+            began = time.monotonic()
+            _remove(compose, each)
+            compose.run("up", "-d", "--no-deps", "--no-recreate", name, log=log)
+            ready.wait_ready(compose, [name], lambda _line: None)
+            say(f"  {each.name:<28}replaced in {time.monotonic() - began:.1f} s")
+
+
+def _remove(compose: Compose, container: Container) -> None:
+    """Stop a container, its grace time respected, and remove it."""
+    compose.ask("stop", container.id, timeout_s=3600)
+    compose.ask("rm", container.id)
