@@ -55,11 +55,11 @@ class Guard:
                 return  # 405, or what OPTIONS tells
             rule = ADMIN
         context = req.context
-        context["rule"] = rule
+        context.rule = rule  # as context["rule"], in a tenth of the time
         if rule.audit is not None and params:
-            context["target"] = next(iter(params.values()))
+            context.target = next(iter(params.values()))
         if not self._access.required:
-            context["principal"] = self._nobody
+            context.principal = self._nobody
             return
         if rule.role is None:
             return
@@ -73,10 +73,10 @@ class Guard:
             if _wants_page(req, route):
                 raise falcon.HTTPSeeOther(f"/sign-in?next={quote(req.relative_uri, safe='')}")
             raise unauthorized("this needs a key: send it as Authorization: Bearer …, or sign in at /sign-in")
-        context["principal"] = who
+        context.principal = who
         if who.kind == "session" and method not in SAFE:
             _check_csrf(req, who)
-        if not await self._may(who, rule, params):
+        if not allows(who.role, rule.role) and not await self._may(who, rule, params):
             if _wants_page(req, route):
                 self._site.send(req, resp, "forbidden.html", 403, needed=rule.role, roles=_roles(rule.role))
                 resp.complete = True
@@ -114,13 +114,13 @@ class Guard:
             problems.send(req, resp, unauthorized("this key or session has just been ended"))
         if rule.audit is not None and (who is not None or rule.role is None):
             self._access.audit.note(
-                actor=who.name if who else principals.ANONYMOUS,
-                key_id=who.key_id if who else "",
-                action=rule.audit,
-                target=req.context.get("target") or "",
-                client=req.remote_addr,
-                request_id=req.context.get("request_id") or "",
-                status=resp.status_code,
+                who.name if who else principals.ANONYMOUS,
+                who.key_id if who else "",
+                rule.audit,
+                req.context.get("target") or "",
+                req.remote_addr,
+                req.context.get("request_id") or "",
+                resp.status if isinstance(resp.status, int) else resp.status_code,
             )
 
     async def _who(self, req: Request) -> Principal | None:
@@ -133,7 +133,8 @@ class Guard:
             if scheme.lower() != "bearer":
                 raise unauthorized("Authorization takes Bearer and a key")
         if key is not None:
-            found = await self._access.keyring.key(key.strip())
+            keyring, key = self._access.keyring, key.strip()
+            found = keyring.at_hand("key", key) or await keyring.key(key)
             if found is None:
                 raise unauthorized("this key is not known: it is mistyped, revoked or out of date")
             return found
@@ -144,7 +145,10 @@ class Guard:
         if req.get_header("Cookie") is None:
             return None
         cookies = req.get_cookie_values(self._access.cookie)
-        return await self._access.keyring.session(cookies[0]) if cookies else None
+        if not cookies:
+            return None
+        keyring = self._access.keyring
+        return keyring.at_hand("session", cookies[0]) or await keyring.session(cookies[0])
 
     async def _may(self, who: Principal, rule: Rule, params: dict[str, Any]) -> bool:
         assert rule.role is not None  # noqa: S101 - public ones do not get here

@@ -37,7 +37,7 @@ TRAILS: Final = (CHANGES, SUBMITS)
 FREQUENT: Final = frozenset({"task.submit", "file.upload"})
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, rename={"at_ms": "at"}):
+class Entry(msgspec.Struct, frozen=True, gc=False, rename={"at_ms": "at"}):
     """One thing somebody did or tried."""
 
     at_ms: int
@@ -57,7 +57,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename={"at_ms": "at"}):
 
 def encode(entry: Entry) -> bytes:
     """Return an entry as it is kept: its id and its JSON."""
-    return new_task_id().encode() + msgspec.json.encode(entry)
+    return new_task_id().encode() + _encode(entry)
 
 
 def decode(kept: bytes) -> tuple[str, Entry]:
@@ -65,6 +65,7 @@ def decode(kept: bytes) -> tuple[str, Entry]:
     return kept[: audit.ID_LENGTH].decode(), _decoder.decode(kept[audit.ID_LENGTH :])
 
 
+_encode: Final = msgspec.json.Encoder().encode
 _decoder: Final = msgspec.json.Decoder(Entry)
 
 
@@ -110,18 +111,15 @@ class Audit:
         self._trimmed_at = 0.0
 
     def note(
-        self, *, actor: str, key_id: str, action: str, target: str, client: str, request_id: str, status: int
+        self, actor: str, key_id: str, action: str, target: str, client: str, request_id: str, status: int
     ) -> None:
-        """Add an entry; never waits, never fails."""
+        """Add an entry (see Entry); never waits, never fails."""
         waiting = self._waiting[SUBMITS if action in FREQUENT else CHANGES]
         if len(waiting) >= WAITING_MOST:
             self._lost += 1
             return
-        entry = Entry(
-            at_ms=self._clock(), actor=actor, key_id=key_id, action=action, target=target, client=client,
-            request_id=request_id, status=status,
-        )  # fmt: skip
-        waiting.append(encode(entry))
+        now = self._clock()
+        waiting.append(encode(Entry(now, actor, key_id, action, target, client, request_id, status)))
         if self._writer is None:
             self._writer = asyncio.get_running_loop().create_task(self._write_soon())
 

@@ -117,8 +117,5 @@ def _revoke(wanted: str, stored: list[KeyEntry], store: SyncRunner, keys: Keys) 
 
 
 def _note(store: SyncRunner, keys: Keys, action: str, target: str) -> None:
-    entry = Entry(
-        at_ms=now_ms(), actor=COMMAND, key_id="", action=action, target=target, client="", request_id="",
-        status=0,
-    )  # fmt: skip
+    entry = Entry(now_ms(), COMMAND, "", action, target, "", "", 0)
     store.run(audit.add(keys, CHANGES, [encode(entry)]))

@@ -54,6 +54,13 @@ class Keyring:
         """Have `tell` called with every principal in use that was revoked, signed out or ran out."""
         self._on_end.append(tell)
 
+    def at_hand(self, kind: str, secret: str) -> Principal | None:
+        """Return who has this `key` or `session`, if nobody needs to be asked."""
+        found = self._known.get((kind, secret))
+        if found is None or time.monotonic() >= found[1] or found[0].over():
+            return None
+        return found[0]
+
     async def key(self, secret: str) -> Principal | None:
         """Return who has this key; raises Unavailable when only Redis could tell and it is away."""
         return await self._find("key", secret)
