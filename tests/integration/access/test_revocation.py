@@ -1,0 +1,117 @@
+"""A revoked key is of no use within a second, at every web process, also for streams that are open."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+
+import httpx
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from callboard.access.gate import Gate
+from callboard.access.roles import Role
+from callboard.access.wiring import gate as make_gate
+from callboard.settings import from_env
+from callboard.store.keys import keys_for
+from callboard.tasks.times import now_ms, to_rfc3339
+from tests.integration.access.conftest import GIVEN, WITHIN_S, Guarded, request, within
+from tests.integration.api import problem
+from tests.integration.live.conftest import Web
+from tests.integration.live.sse import Sse
+
+
+def gate_of(guarded: Guarded) -> Gate:
+    return make_gate(
+        from_env({f"CALLBOARD_{name.upper()}": str(text) for name, text in guarded.settings.items()})
+    )
+
+
+def locked_out(web: Web, key: str) -> bool:
+    return request(web, "GET", "/api/stats", key).status_code == 401
+
+
+def test_a_revoked_key_is_out_everywhere_within_a_second(guarded: Guarded) -> None:
+    made = guarded.new_key()
+    gate = gate_of(guarded)
+    for web in (guarded.first, guarded.second):
+        assert request(web, "GET", "/api/stats", made["key"]).status_code == 200
+    assert gate.key(made["key"]) is not None
+    since = guarded.revoke(made["id"])
+    for web in (guarded.first, guarded.second):
+        assert within(WITHIN_S, partial(locked_out, web, made["key"]), since)
+    assert within(WITHIN_S, lambda: gate.key(made["key"]) is None, since)
+    answer = request(guarded.second, "POST", "/api/tasks", made["key"], json={})
+    found = problem.check(answer, 401, "unauthorized")
+    assert "revoked" in found["detail"]
+
+
+def test_open_streams_of_a_revoked_key_are_closed_and_others_go_on(guarded: Guarded) -> None:
+    made, other = guarded.new_key("watcher"), guarded.new_key("other")
+    task_id = guarded.submit(made["key"], delay=3600)
+    bearer = {"Authorization": f"Bearer {made['key']}"}
+    port = guarded.second.port
+    with (
+        Sse(port, f"/api/tasks/{task_id}/events", headers=bearer) as one,
+        Sse(port, "/api/events", headers=bearer) as all_of_them,
+        Sse(port, "/api/events", headers={"Authorization": f"Bearer {other['key']}"}) as others,
+        connect(f"ws://127.0.0.1:{port}/ws/tasks/{task_id}", additional_headers=bearer) as ws,
+    ):
+        assert (one.status, all_of_them.status, others.status) == (200, 200, 200)
+        ws.recv(timeout=10)
+        since = guarded.revoke(made["id"])
+        for stream in (one, all_of_them):
+            for _ in stream:
+                pass
+        with suppress(ConnectionClosed):
+            ws.recv(timeout=10)
+        assert time.monotonic() - since < WITHIN_S + 0.5  # what ends a stream may take a moment to arrive
+        assert ws.close_code == 4401
+        guarded.submit(other["key"])
+        assert next(iter(others)).kind == "state"
+
+
+def test_a_request_that_is_held_tells_nothing_any_more(guarded: Guarded) -> None:
+    made = guarded.new_key("waiter")
+    task_id = guarded.submit(made["key"], delay=3600)
+    channel = keys_for(guarded.settings["namespace"]).updates(task_id)
+
+    def wait() -> httpx.Response:
+        with httpx.Client(base_url=guarded.second.client.base_url, timeout=20) as client:
+            return client.get(
+                f"/api/tasks/{task_id}?wait=2", headers={"Authorization": f"Bearer {made['key']}"}
+            )
+
+    with ThreadPoolExecutor() as threads, guarded.redis() as redis:
+        held = threads.submit(wait)
+        assert within(5.0, lambda: redis.pubsub_numsub(channel)[0][1] == 1, time.monotonic())
+        guarded.revoke(made["id"])
+        problem.check(held.result(), 401, "unauthorized")
+
+
+def test_a_key_that_runs_out_closes_its_streams(guarded: Guarded) -> None:
+    made = guarded.new_key("short", expires_at=to_rfc3339(now_ms() + 1500))
+    with Sse(guarded.first.port, "/api/events", headers={"Authorization": f"Bearer {made['key']}"}) as stream:
+        assert stream.status == 200
+        for _ in stream:
+            pass
+    assert guarded.call("GET", "/api/stats", made["key"]).status_code == 401
+
+
+def test_the_sessions_of_a_revoked_key_end_with_it(
+    guarded: Guarded, browser_of: Callable[..., httpx.Client]
+) -> None:
+    made = guarded.new_key("browser")
+    browser = browser_of(made["key"], guarded.second)
+    assert browser.get("/api/stats").status_code == 200
+    since = guarded.revoke(made["id"])
+    assert within(WITHIN_S, lambda: browser.get("/api/stats").status_code == 401, since)
+
+
+def test_a_key_of_the_settings_is_revoked_there(guarded: Guarded) -> None:
+    keys = guarded.call("GET", "/api/keys", GIVEN[Role.ADMIN]).json()["keys"]
+    given = next(each for each in keys if each["source"] == "settings")
+    answer = guarded.call("DELETE", f"/api/keys/{given['id']}", GIVEN[Role.ADMIN])
+    assert "CALLBOARD_API_KEYS" in problem.check(answer, 409, "conflict")["detail"]
+    problem.check(guarded.call("DELETE", "/api/keys/0", GIVEN[Role.ADMIN]), 404, "not-found")
