@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.containers import backup, env, keys, scale, up
+from deploy.containers import backup, env, keys, scale, servers, up
 from deploy.containers.compose import Compose, find
 from deploy.containers.trouble import Trouble
 
@@ -31,6 +31,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--root", default=".", help="the checkout (default: the current folder)")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    prepared = commands.add_parser("prepare", help="examine .env, write what RabbitMQ and Redis here read")
+    prepared.add_argument("env_file", nargs="?", default=".env", help="in place of .env")
     commands.add_parser("up", help="build, start, wait until ready; writes .env the first time")
     commands.add_parser("down", help="stop and remove the containers; the data stays")
     commands.add_parser("ps", help="what runs")
@@ -52,14 +54,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace, root: Path) -> int:
-    file = root / ".env"
+    file = root / (options.env_file if options.command == "prepare" else ".env")
     environment = dict(os.environ)
     if options.command == "running" and not file.exists():
         return 1
     if options.command == "scale":
         number, service = scale.check(options.number, options.service)
     new = up.first_use(file) if options.command == "up" else False
-    compose = find(root, env.load(file, environment), environment)
+    found = env.load(file, environment)
+    if options.command == "prepare":
+        servers.write(found, up.folder_of(root))
+        return 0
+    compose = find(root, found, environment)
     if options.command == "up":
         up.up(compose, new=new)
     elif options.command == "down":

@@ -98,9 +98,11 @@ def load(path: Path, environment: Mapping[str, str]) -> Env:
 
 def secrets_of(env: Env) -> Secrets:
     """Return the users and passwords of RabbitMQ and Redis; raises Trouble when one is missing or weak."""
+    ours = any(SERVICES[name].ours for name in env.services)
     broker = _server(
         env,
         "CALLBOARD_BROKER_URL",
+        ours,
         "rabbitmq" in env.services,
         ("amqp", "amqps"),
         "amqp://callboard:…@rabbitmq:5672/callboard",
@@ -108,6 +110,7 @@ def secrets_of(env: Env) -> Secrets:
     redis = _server(
         env,
         "CALLBOARD_REDIS_URL",
+        ours,
         "redis" in env.services,
         ("redis", "rediss", "redis+sentinel", "rediss+sentinel"),
         "redis://callboard:…@redis:6379/0",
@@ -176,9 +179,16 @@ def _check_keys(env: Env) -> None:
         _check_secret(f"CALLBOARD_API_KEYS: the key of {parts[0]}", parts[2])
 
 
-def _server(env: Env, name: str, here: bool, schemes: tuple[str, ...], sample: str) -> SplitResult:
-    """Return the parts of an address; `here`: this host runs that server, so its password is looked at."""
+def _server(
+    env: Env, name: str, used: bool, here: bool, schemes: tuple[str, ...], sample: str
+) -> SplitResult:
+    """Return the parts of an address.
+
+    `used`: something of this host connects to it; `here`: this host runs it, so its password is looked at.
+    """
     text = env.get(name)
+    if not text and not (used or here):
+        return urlsplit("")
     if not text:
         raise Trouble(f".env: {name} is missing; e.g. {name}={sample}")
     # Of several addresses the first will do: user and password are the same at each.

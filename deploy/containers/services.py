@@ -38,13 +38,13 @@ SERVICES: Final[dict[str, Service]] = {
     "worker-data": _service("worker-data", count="CALLBOARD_WORKERS_DATA"),
     "worker-files": _service("worker-files", count="CALLBOARD_WORKERS_FILES"),
     "dashboard": _service(
-        "all", "dashboard", port=Port("CALLBOARD_DASHBOARD_PORT", 5555, "CALLBOARD_DASHBOARD_PUBLISH")
+        "all", "dashboard", port=Port("CALLBOARD_DASHBOARD_PORT", 5555, "CALLBOARD_DASHBOARD_BIND")
     ),
-    "web": _service("all", "web", port=Port("CALLBOARD_PORT", 5000, "CALLBOARD_PUBLISH")),
+    "web": _service("all", "web", port=Port("CALLBOARD_PORT", 5000, "CALLBOARD_BIND")),
     "rabbitmq": _service(
         "all",
         "rabbitmq",
-        port=Port("CALLBOARD_RABBITMQ_UI_PORT", 15672, "CALLBOARD_RABBITMQ_UI_PUBLISH"),
+        port=Port("CALLBOARD_RABBITMQ_UI_PORT", 15672, "CALLBOARD_RABBITMQ_UI_BIND"),
         ours=False,
     ),
     "redis": _service("all", "redis", ours=False),

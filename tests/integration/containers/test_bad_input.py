@@ -148,3 +148,15 @@ def test_the_first_up_leaves_an_env_that_the_second_one_uses(checkout: Checkout,
     assert (checkout.folder / ".env").stat().st_mode & 0o777 == 0o600
     checkout.fails("up", CALLBOARD_PORT=str(taken_port))
     assert (checkout.folder / ".env").read_bytes() == before
+
+
+def test_a_host_can_be_prepared_for_compose_itself_from_an_env_elsewhere(checkout: Checkout) -> None:
+    elsewhere = checkout.folder / "run"
+    elsewhere.mkdir()
+    dotenv.first_use(elsewhere / "env")
+    done = checkout.run("prepare", "run/env")
+    assert (done.returncode, done.stderr) == (0, "")
+    written = {path.name for path in (checkout.folder / ".run/containers").iterdir()}
+    assert written == {"definitions.json", "memory.conf", "users.acl"}
+    dotenv.change(elsewhere / "env", "RABBITMQ_ADMIN_PASSWORD", "")
+    assert "RABBITMQ_ADMIN_PASSWORD is missing" in checkout.fails("prepare", "run/env")
