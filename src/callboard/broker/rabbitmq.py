@@ -22,8 +22,8 @@ from callboard.tasks.states import MAX_LEVEL, Priority
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between AMQP heartbeats: RabbitMQ gives up a half-open connection after two of them.
-HEARTBEAT_S = 10
+#: AMQP heartbeat, seconds: RabbitMQ gives a half-open connection up after two of them, pika after 11 to 22 s.
+HEARTBEAT_S = 6
 #: Seconds a publish waits for a blocked RabbitMQ before it counts as failed and is tried again.
 BLOCKED_S = 5
 #: Times one enqueue is tried on fresh connections before the caller hears of it.
