@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 SWEEP_S = 0.25
 #: Looks in a row at which nothing had come from RabbitMQ, though it owed confirms, until it counts as hung.
 #: They are counted, not timed: an event loop that was busy itself has heard nothing either.
-QUIET_LOOKS = 4
+QUIET_LOOKS = 8
 
 
 class Link:
