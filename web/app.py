@@ -34,16 +34,19 @@ from web.site import Site, Static
 from web.sockets import TaskSocket
 from web.stats import Stats
 from web.streams import Streams
+from web.traces import TraceRequests
 from web.worker import StreamEndingWorker
 
 App = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
 
 
-def create_app(make_service: Callable[[], Service]) -> App:
+def create_app(make_service: Callable[[], Service], *, traced: bool = False) -> App:
     """Return the application; the service is made and started with the process's event loop."""
     guard = Guard()
     lifespan = Lifespan(make_service, guard)
     middleware: list[Any] = [lifespan, lifespan.measure, RequestId(), OriginCheck(), guard]
+    if traced:
+        middleware.insert(3, lifespan.trace)
     app = App(middleware=middleware)
     lifespan.app = app
     app.req_options.strip_url_path_trailing_slash = False
@@ -125,12 +128,15 @@ class Lifespan:
         self._service: Service | None = None
         self.app: App | None = None
         self.measure = Measure()
+        self.trace = TraceRequests()
 
     async def process_startup(self, scope: dict[str, Any], event: dict[str, Any]) -> None:
         """Make the service on this event loop, add its routes and start it."""
         self._service = self._make_service()
         assert self.app is not None  # noqa: S101 - set in create_app
         settings = self._service.settings
+        if self._service.traces is not None:
+            self.trace.traces = self._service.traces
         self.measure.logs = settings.access_log
         self.measure.metrics = metrics = self._service.metrics
         limits = (settings.streams_per_client, settings.streams)

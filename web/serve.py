@@ -6,7 +6,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from callboard import bootstrap, logs
+from callboard import bootstrap, logs, traces
 from callboard.metrics.processes import SharedFiles
 from callboard.settings import Settings
 from web import protocol
@@ -54,12 +54,14 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         """Return the application, made in the worker process."""
         settings = self._settings
         protocol.repair()
-        return WholeBodies(create_app(lambda: bootstrap.service(settings, self._shared)))
+        make = partial(bootstrap.service, settings, self._shared)
+        return WholeBodies(create_app(make, traced=settings.traces))
 
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; of several web processes, this one starts and watches the others."""
     logs.setup(settings.log_level, settings.log_format)
+    traces.check(settings)
     shared = SharedFiles() if settings.web_processes > 1 else None
     try:
         Server(settings, shared).run()

@@ -3,7 +3,6 @@
 Nothing else builds adapters, and nothing is built at import.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -56,6 +55,7 @@ from callboard.submit import Submitter
 from callboard.tasks.registry import Registry, load
 from callboard.tasks.run import Resources
 from callboard.tasks.times import now_ms
+from callboard.traces import Traces, traces_of
 from callboard.worker.actor import make_actor
 from callboard.worker.apart import Apart
 from callboard.worker.cancel import CancelListener
@@ -71,8 +71,6 @@ from callboard.worker.report import Flusher
 from callboard.worker.running import Running
 from callboard.worker.watch import Watch
 
-logger = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
@@ -85,6 +83,7 @@ class Parts:
     broker: Any
     #: What this process counts.
     counted: CollectorRegistry = field(default_factory=CollectorRegistry)
+    traces: Traces | None = None
 
 
 def parts(settings: Settings) -> Parts:
@@ -146,7 +145,7 @@ def worker(settings: Settings, queues: list[str] | None = None, made: Parts | No
 
     Raises SettingsError when a queue has no task type.
     """
-    made = made or parts(settings)
+    made = made or replace(parts(settings), traces=traces_of(settings, "callboard-worker"))
     known = made.registry.queues()
     wanted = queues or known
     if unknown := sorted(set(wanted) - set(known)):
@@ -172,6 +171,7 @@ def worker(settings: Settings, queues: list[str] | None = None, made: Parts | No
         flusher=flusher,
         insist=insist,
         metrics=metrics,
+        traces=made.traces,
         give_up_thread=loop.give_up,
         refuse=loop.refuse,
         apart=None if settings.embedded else Apart(settings),
@@ -201,11 +201,8 @@ def worker(settings: Settings, queues: list[str] | None = None, made: Parts | No
         running=running,
         insist=insist,
         metrics=metrics,
-        endpoint=WorkerEndpoint(
-            made.counted,
-            settings.worker_metrics_host,
-            0 if settings.embedded else settings.worker_metrics_port,
-        ),
+        endpoint=WorkerEndpoint(made.counted, settings),
+        traces=made.traces,
         drain_timeout_s=settings.drain_timeout,
     )
 
@@ -251,9 +248,10 @@ def service(settings: Settings, shared: SharedFiles | None = None) -> Service:
     inside: list[Any] = []
     counted = CollectorRegistry()
     metrics = WebMetrics(counted)
+    traces = traces_of(settings, "callboard-web")
     publisher: Publisher | EmbeddedPublisher
     if settings.embedded:
-        made = replace(parts(settings), counted=counted)
+        made = replace(parts(settings), counted=counted, traces=traces)
         registry = made.registry
         inside = [worker(settings, made=made), scheduler(settings, made)]
         publisher = EmbeddedPublisher(made.broker)
@@ -264,7 +262,7 @@ def service(settings: Settings, shared: SharedFiles | None = None) -> Service:
         )
     store = AsyncStore(async_client(settings.redis_url))
     pressure = Pressure(store, keys, registry.types_by_queue(), settings.queue_limit)
-    submitter = Submitter(registry, store, publisher, keys, pressure=pressure, metrics=metrics)
+    submitter = Submitter(registry, store, publisher, keys, pressure=pressure, metrics=metrics, traces=traces)
     carry_out = CarryOut(store, keys, submitter, worker_id(), settings.result_ttl)
     bulk = Bulk(store, keys, settings.result_ttl, carry_out.wake)
     by_queue = registry.types_by_queue()
@@ -288,8 +286,9 @@ def service(settings: Settings, shared: SharedFiles | None = None) -> Service:
         queues=Queues(store, keys, by_queue, flow, bulk),
         access=access(settings, store, keys),
         metrics=metrics,
+        traces=traces,
         exposition=Exposition(counted, shared),
-        fleet=Fleet(store, keys, registry.types_by_queue(), publisher.problem),
+        fleet=Fleet(store, keys, by_queue, publisher.problem),
         schedules=Schedules(store, keys, submitter, settings.schedule_limit),
         inside=inside,
     )

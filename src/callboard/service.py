@@ -1,5 +1,6 @@
 """What one web process is made of, started and stopped together; bootstrap.py wires it, web/ uses it."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ from callboard.store.aio import AsyncStore
 from callboard.store.keys import Keys
 from callboard.submit import Submitter
 from callboard.tasks.registry import Registry, TaskType
+from callboard.traces import Traces
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,7 @@ class Service:
     queues: Queues
     access: Access
     metrics: WebMetrics
+    traces: Traces | None
     exposition: Exposition
     fleet: Fleet
     schedules: Schedules
@@ -94,3 +97,5 @@ class Service:
         for each in self.inside:
             each.stop()
         await self.store.close()
+        if self.traces is not None:
+            await asyncio.to_thread(self.traces.close)

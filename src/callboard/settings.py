@@ -43,6 +43,9 @@ class Settings:
     result_limit: int = 256 * 1024
     log_level: str = "INFO"
     log_format: str = "console"
+    #: Whether spans go to an OTLP collector, and where it is; "": where OTEL_EXPORTER_OTLP_ENDPOINT says.
+    traces: bool = False
+    otlp_endpoint: str = field(default="", repr=False)
     #: Whether every HTTP request is a line of the log.
     access_log: bool = False
     #: Where uploads live and file tasks read: `file:///folder` or `s3://bucket/prefix`.
@@ -130,6 +133,8 @@ def from_env(env: Mapping[str, str] | None = None) -> Settings:
         result_limit=source.take("RESULT_LIMIT", _whole(1024, 16 * 2**20, "262144"), 256 * 1024),
         log_level=source.take("LOG_LEVEL", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
         log_format=source.take("LOG_FORMAT", _one_of("console", "json"), "console"),
+        traces=source.take("TRACES", _one_of("off", "on"), "off") == "on",
+        otlp_endpoint=source.take("OTLP_ENDPOINT", _otlp_endpoint, ""),
         access_log=source.take("ACCESS_LOG", _one_of("off", "on"), "off") == "on",
         files_url=source.take("FILES_URL", _files_url, (Path.cwd() / ".run/files").as_uri()),
         upload_limit=source.take("UPLOAD_LIMIT", _whole(1, 2**50, "1073741824"), 2**30),
@@ -268,6 +273,10 @@ def _files_url(text: str) -> str:
 def _smtp_url(text: str) -> str:
     schemes = ("smtp", "smtps", "smtp+starttls", "console")
     return _url(text, schemes, "smtp://user:password@mail.example.org:587")
+
+
+def _otlp_endpoint(text: str) -> str:
+    return _url(text, ("http", "https"), "http://localhost:4318")
 
 
 def _namespace(text: str) -> str:

@@ -27,6 +27,7 @@ from callboard.tasks.record import TaskRecord
 from callboard.tasks.registry import Registry
 from callboard.tasks.states import Priority, State
 from callboard.tasks.times import from_rfc3339, now_ms
+from callboard.traces import Traces
 
 T = TypeVar("T")
 
@@ -142,6 +143,7 @@ class Submitter:
         *,
         pressure: Pressure | None = None,
         metrics: WebMetrics | None = None,
+        traces: Traces | None = None,
         clock: Callable[[], int] = now_ms,
         new_id: Callable[[], str] = new_task_id,
     ) -> None:
@@ -151,6 +153,7 @@ class Submitter:
         self._keys = keys
         self._pressure = pressure
         self._metrics = metrics
+        self._traces = traces
         self._clock = clock
         self._new_id = new_id
         self._confirmed: list[str] = []
@@ -174,6 +177,12 @@ class Submitter:
         Raises Unavailable (nothing was accepted), Conflict (the first request with this
         Idempotency-Key is still under way) or IdempotencyMismatch (it had another body).
         """
+        if self._traces is None:
+            return await self._submit(record, idempotency, by)
+        with self._traces.sending(record):
+            return await self._submit(record, idempotency, by)
+
+    async def _submit(self, record: TaskRecord, idempotency: calls.Idempotency | None, by: str) -> Submitted:
         if problem := self._publisher.problem():
             raise Unavailable(problem)
         if self._pressure is not None:

@@ -15,6 +15,7 @@ import callboard
 from callboard.errors import SettingsError
 from callboard.metrics import catalogue
 from callboard.metrics.processes import SharedFiles, Together
+from callboard.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -53,10 +54,11 @@ class Exposition:
 class WorkerEndpoint:
     """`/metrics` of one worker process, on a port of its own; 0 for none."""
 
-    def __init__(self, registry: CollectorRegistry, host: str, port: int) -> None:
+    def __init__(self, registry: CollectorRegistry, settings: Settings) -> None:
         self._registry = registry
-        self._host = host
-        self._port = port
+        self._host = settings.worker_metrics_host
+        # In embedded mode the web's own /metrics shows it.
+        self._port = 0 if settings.embedded else settings.worker_metrics_port
         self._server: tuple[WSGIServer, threading.Thread] | None = None
 
     def start(self) -> None:

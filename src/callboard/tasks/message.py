@@ -28,6 +28,9 @@ class Options(msgspec.Struct, kw_only=True, omit_defaults=True):
     #: How often a worker that did not know the task type passed it on.
     passed_on: int = 0
     tags: tuple[str, ...] = ()
+    #: W3C trace context of what sent the task, and of its attempt before this one; when traces are on.
+    traceparent: str = ""
+    previous_span: str = ""
 
 
 class Envelope(msgspec.Struct, kw_only=True):
@@ -56,6 +59,7 @@ def of_record(record: TaskRecord, due_ms: int | None = None) -> Envelope:
             attempt=record.attempts - (record.status is State.RUNNING),
             due_ms=due_ms,
             tags=record.tags,
+            traceparent=record.traceparent,
         ),
         message_id=record.task_id,
         message_timestamp=record.created_at,

@@ -39,6 +39,8 @@ class TaskRecord(msgspec.Struct, kw_only=True):
     attempt_limit: int = 1
     #: True once a cancel was asked of a running task.
     cancel_requested: bool = False
+    #: The span that sent it (W3C trace context), when traces are on.
+    traceparent: str = ""
 
     @property
     def terminal(self) -> bool:
@@ -52,6 +54,7 @@ def new_fields(record: TaskRecord) -> list[str | bytes | int]:
         "queue", record.queue, "parameters", bytes(record.parameters),
         "max_retries", record.max_retries, "attempt_limit", record.attempt_limit,
         "time_limit_ms", record.time_limit_ms, "created_at", record.created_at,
+        *(("traceparent", record.traceparent) if record.traceparent else ()),
     ]  # fmt: skip
 
 
@@ -60,6 +63,7 @@ FIELDS: Final = (
     "task_type", "status", "priority", "queue", "parameters", "max_retries", "time_limit_ms",
     "created_at", "progress", "stage", "result", "error", "attempts", "eta", "started_at",
     "finished_at", "worker", "tags", "version", "history", "attempt_limit", "cancel_requested",
+    "traceparent",
 )  # fmt: skip
 
 
@@ -97,6 +101,7 @@ def from_values(task_id: str, values: list[bytes | None]) -> TaskRecord | None:
         history=found.get("history", b""),
         attempt_limit=number("attempt_limit") or 1,
         cancel_requested="cancel_requested" in found,
+        traceparent=found.get("traceparent", b"").decode(),
     )
 
 

@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from inspect import iscoroutinefunction
 from typing import Any, Final
@@ -31,6 +32,7 @@ from callboard.tasks.registry import TaskType
 from callboard.tasks.run import Resources, Run, use_run
 from callboard.tasks.states import State
 from callboard.tasks.times import now_ms
+from callboard.traces import Traces
 from callboard.worker import outcome
 from callboard.worker.apart import Apart, Job
 from callboard.worker.delivery import Delivery
@@ -65,6 +67,7 @@ class Executor:
     flusher: Flusher
     insist: Insist
     metrics: WorkerMetrics
+    traces: Traces | None
     #: Acks the message of a hung task and replaces its thread.
     give_up_thread: Callable[[threading.Thread, MessageProxy], None]
     #: Gives back a message of a paused queue, and takes no more of it.
@@ -89,7 +92,8 @@ class Executor:
             claim = self._claim(delivery)
             if claim.kind == "run":
                 logs.bind(attempt=claim.attempt)
-                return self._run(delivery, claim)
+                with self._traced(delivery, claim):
+                    return self._run(delivery, claim)
             self._decline(delivery, claim)
         except Abandoned:
             message.abandoned = True  # type: ignore[attr-defined]
@@ -101,6 +105,14 @@ class Executor:
         finally:
             logs.unbind(bound)
         raise Ended
+
+    def _traced(self, delivery: Delivery, claim: calls.Claim) -> AbstractContextManager[None]:
+        if self.traces is None:
+            return nullcontext()
+        kind, sent = delivery.task_type, delivery.options
+        return self.traces.attempt(
+            kind.name, kind.queue, delivery.task_id, claim.attempt, sent.traceparent, sent.previous_span
+        )
 
     def _put_off(self, message: MessageProxy) -> None:
         try:
@@ -228,9 +240,10 @@ class Executor:
         due_ms: int | None = None
         if ended.state is State.RETRYING:
             due_ms = now_ms() + ended.delay_ms
-            again = message._message.copy(
-                options={"attempt": claim.attempt, "due_ms": due_ms, "passed_on": 0}
-            )
+            options: dict[str, Any] = {"attempt": claim.attempt, "due_ms": due_ms, "passed_on": 0}
+            if self.traces is not None:
+                options["previous_span"] = self.traces.current()
+            again = message._message.copy(options=options)
             self.insist.on(lambda: self.outlet.enqueue(again, delay=ended.delay_ms), "retry", task_id)
         elif ended.state is State.FAILED:
             dead = message._message.copy(options={"attempt": claim.attempt})
@@ -254,7 +267,10 @@ class Executor:
         if answer != "stale":
             state = State.CANCELLED if answer == "cancelled" else ended.state
             kind = delivery.task_type
-            self.metrics.ended(kind.name, kind.queue, state.value, outcome.error_name(ended))
+            error = outcome.error_name(ended)
+            self.metrics.ended(kind.name, kind.queue, state.value, error)
+            if self.traces is not None:
+                self.traces.ended(state.value, error)
         else:
             logger.warning("task %s was taken over by another worker; this run is not recorded", task_id)
 

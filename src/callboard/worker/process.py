@@ -13,6 +13,7 @@ from callboard.metrics.exposition import WorkerEndpoint
 from callboard.metrics.worker import WorkerMetrics
 from callboard.store import calls
 from callboard.store.keys import Keys
+from callboard.traces import Traces
 from callboard.worker.cancel import CancelListener
 from callboard.worker.heartbeat import Heartbeat
 from callboard.worker.insist import Insist
@@ -46,6 +47,7 @@ class WorkerProcess:
     insist: Insist
     metrics: WorkerMetrics
     endpoint: WorkerEndpoint
+    traces: Traces | None
     drain_timeout_s: float
 
     def start(self) -> None:
@@ -99,6 +101,8 @@ class WorkerProcess:
         self.watch.stop()
         self.cancels.stop()
         self.endpoint.stop()
+        if self.traces is not None:
+            self.traces.close()
 
     def _stop_loop(self) -> None:
         begun = time.monotonic()
