@@ -183,6 +183,7 @@ def settle(
         problem: why there is no task, though there should be one.
         record: the task.
     """
+    token = new_task_id()  # the same when this Call is sent twice
     task: list[Argument] = [""]
     if record is not None:
         task = [
@@ -192,7 +193,7 @@ def settle(
     return Call(
         lambda answer: text(answer) == "settled",
         [
-            keys.prefix, schedule.schedule_id, schedule.version, last_tick, upto_ms,
+            keys.prefix, schedule.schedule_id, token, schedule.version, last_tick, upto_ms,
             "" if next_tick is None else next_tick, skipped, problem, *task,
         ],
         script("schedule_settle", "create_record"),

@@ -148,7 +148,17 @@ class Installation:
 
     def run(self, *arguments: str, actors: str = TASKS, ready: bool = True, **settings: str) -> Worker:
         """Start a command of Callboard's."""
-        env = {
+        env = self.environment(actors, **settings)
+        log = self.folder / f"{arguments[0]}-{len(self.workers)}.log"
+        made = Worker(list(arguments), env, log)
+        self.workers.append(made)
+        if ready:
+            made.wait_log(f"{arguments[0]} ready")
+        return made
+
+    def environment(self, actors: str = TASKS, **settings: str) -> dict[str, str]:
+        """Return the environment of a process of this namespace."""
+        return {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT))),
             "CALLBOARD_BROKER_URL": self.settings.broker_url,
@@ -159,12 +169,6 @@ class Installation:
             "CALLBOARD_RESULT_LIMIT": str(self.settings.result_limit),
             "dramatiq_restart_delay": "500",  # ms until a consumer whose connection broke begins again
         } | {f"CALLBOARD_{name.upper()}": value for name, value in settings.items()}
-        log = self.folder / f"{arguments[0]}-{len(self.workers)}.log"
-        made = Worker(list(arguments), env, log)
-        self.workers.append(made)
-        if ready:
-            made.wait_log(f"{arguments[0]} ready")
-        return made
 
     def clear(self) -> None:
         """Kill the workers that are left and drop what waits in the queues."""
