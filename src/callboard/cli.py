@@ -162,10 +162,10 @@ def _health(options: argparse.Namespace) -> int:
         from_env({name: value for name, value in env.items() if name != "CALLBOARD_HOST"}), "health"
     )
     logs.setup("CRITICAL", settings.log_format)
-    health = importlib.import_module("callboard.health")
+    selfcheck = importlib.import_module("callboard.selfcheck")
     try:
-        print(health.check(options.role or health.role_of_container(), settings))
-    except health.Unhealthy as error:
+        print(selfcheck.check(options.role or selfcheck.role_of_container(), settings))
+    except selfcheck.Unhealthy as error:
         print(error, file=sys.stderr)
         return 1
     return 0
