@@ -104,7 +104,7 @@ def add_routes(app: App, service: Service, streams: Streams, site: Site, guard: 
     add("/api/health", health.Problems(service.health))
     add("/healthz", health.Live())
     add("/readyz", health.Ready(service))
-    add("/", pages.Home(site, board))
+    add("/", pages.Home(site, board, service.health))
     add("/tasks", pages_tasks.TaskList(site, service))
     add("/tasks/{task_id}", pages_tasks.TaskPage(site, service))
     add("/observe", pages_tasks.Observe(site, board))

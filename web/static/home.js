@@ -5,6 +5,7 @@ import * as charts from "./charts.js";
 import * as counts from "./counts.js";
 import * as form from "./form.js";
 import * as newest from "./newest.js";
+import * as problems from "./problems.js";
 import { AllStream } from "./stream.js";
 import { follow } from "./submitted.js";
 import { toast } from "./toast.js";
@@ -56,4 +57,5 @@ async function offer() {
 
 watch();
 charts.start();
+problems.start();
 offer();

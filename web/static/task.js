@@ -11,6 +11,7 @@ import { byId, el, setText } from "./dom.js";
 import { members } from "./json.js";
 import { jsonView } from "./json-view.js";
 import { LogView } from "./log-view.js";
+import { watchPause } from "./paused.js";
 import { Stages } from "./stages.js";
 import { TaskStream, batched } from "./stream.js";
 import * as parts from "./task-parts.js";
@@ -63,6 +64,8 @@ function reload() {
   }, 60);
 }
 
+const lookForPause = watchPause(byId("paused"), () => (task?.status === "queued" ? task.queue : undefined));
+
 async function load() {
   const answer = await request(path);
   if (text === answer.text) return;
@@ -82,6 +85,7 @@ async function load() {
   byId("attempts").replaceChildren(...parts.attempts(task, text, open));
   for (const [name, { from }] of Object.entries(ACTIONS)) byId(name).hidden = !from.includes(task.status);
   if (newest.version === 0) byId("status").replaceChildren(badge(task.status));
+  lookForPause();
   draw();
 }
 

@@ -24,6 +24,8 @@ _FAILED_LEAST: Final = 10
 #: What makes a queue's or a task type's problem critical: so many times the limit, and this share.
 _FAR: Final = 5
 _FAILED_CRITICAL: Final = 0.5
+#: Tasks a second that are not worth telling.
+_SLOW: Final = 0.05
 #: Milliseconds by which clocks of machines may differ.
 _SKEW_MS: Final = 5_000
 #: Seconds Redis has been up before silence means anything: until then nobody could write a heartbeat.
@@ -148,7 +150,7 @@ def _scheduler(seen: Schedulers) -> Iterator[Problem]:
 def _queue(entry: QueueEntry, seen: Seen, flow: Rates, limits: Limits) -> Iterator[Problem]:
     waited_s = 0.0 if entry.waiting_since is None else (seen.now - entry.waiting_since) / 1000
     if entry.paused_since is not None:
-        coming = f", and {flow.came:.1f} a second come in" if flow.came else ""
+        coming = f", and {flow.came:.1f} a second come in" if flow.came >= _SLOW else ""
         yield Problem(
             id=f"queue-paused:{entry.name}",
             severity=Severity.INFO,
