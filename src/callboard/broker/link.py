@@ -50,6 +50,8 @@ class Link:
         #: The marker's message is not there: RabbitMQ is new, or has lost its data.
         self.unmarked = False
         self.why = "the connection was closed"
+        #: What to do when RabbitMQ refuses our declarations.
+        self.advice: str | None = None
 
     async def open(self) -> None:
         """Connect, declare the topology and turn confirms on; raises what pika or the OS said."""
@@ -188,7 +190,7 @@ class Link:
 
     def _on_channel_closed(self, failed: "asyncio.Future[Any]", error: Any) -> None:
         if getattr(error, "reply_code", None) == 406:
-            logger.critical(conflict_advice(error.reply_text))
+            self.advice = conflict_advice(error.reply_text)
         _settle(failed, error)
         self.why = reason(error)
         self.close()

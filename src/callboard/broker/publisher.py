@@ -102,6 +102,8 @@ class Publisher:
                 link.close()
                 self._problem = f"RabbitMQ at {parameters.host}:{parameters.port}: {reason(error)}"
                 if not told:
+                    if link.advice:
+                        logger.critical(link.advice)
                     logger.warning("%s; trying again every %g s", self._problem, RECONNECT_S)
                     told = True
             else:

@@ -40,10 +40,11 @@ class Running:
             self._runs[run.task_id] = run
 
     def leave(self, run: ActiveRun, *, failed: bool) -> None:
-        """A run has ended."""
+        """A run has ended; one that was given up has ended then, and not when its thread comes back."""
         with self._lock:
-            if self._runs.get(run.task_id) is run:
-                del self._runs[run.task_id]
+            if self._runs.get(run.task_id) is not run:
+                return
+            del self._runs[run.task_id]
             if failed:
                 self.failed += 1
             else:
