@@ -37,7 +37,7 @@ def up(compose: Compose, *, new: bool) -> None:
     before = {each.service for each in compose.running()}
     ready.check_ports(compose.env, before)
     changed = servers.write(compose.env, folder)
-    if not compose.env.get("CALLBOARD_IMAGE"):
+    if ours(compose.env) and not compose.env.get("CALLBOARD_IMAGE"):
         build(compose, log)
     began = time.monotonic()
     names = compose.env.services
@@ -55,6 +55,11 @@ def up(compose: Compose, *, new: bool) -> None:
         raise
     say(f"ready in {time.monotonic() - began:.1f} s")
     say(where(compose.env, new=new))
+
+
+def ours(env: Env) -> bool:
+    """Tell whether this host runs anything of Callboard's image."""
+    return any(SERVICES[name].ours for name in env.services)
 
 
 def build(compose: Compose, log: Path) -> None:

@@ -22,8 +22,11 @@ def private_subnets(plan: Plan) -> tuple[str, str]:
 
 
 def fixed_address(plan: Plan, role: Role) -> str | None:
-    """Return the address others know a server by, in the first private subnet; None: any will do."""
-    if role not in _NUMBER:
+    """Return the address others know a server by, in the first private subnet; None: any will do.
+
+    On a single host they know it by its name in docker-compose.yml.
+    """
+    if not plan.multi or role not in _NUMBER:
         return None
     return str(IPv4Network(private_subnets(plan)[0])[_NUMBER[role]])
 

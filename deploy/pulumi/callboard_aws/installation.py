@@ -52,7 +52,7 @@ class Installation:
 
     def _identity(self, role: Role) -> Identity:
         wanted = job(self._plan, role)
-        names = [*wanted.secrets.values(), RELEASE, *([SECRET_SETTINGS] if wanted.application else [])]
+        names = [*wanted.secrets, RELEASE, *([SECRET_SETTINGS] if wanted.application else [])]
         bucket = self._uploads.arn if self._uploads and role in (Role.WEB, Role.WORKER) else None
         return Identity(
             self._plan, role, parameters=[self._parameters.arns[name] for name in names], uploads=bucket
@@ -82,7 +82,7 @@ class Installation:
             group_id=self._firewall.ids[role],
             zone=network.zone,
             public=public,
-            private_ip=fixed_address(self._plan, role) if self._plan.multi else None,
+            private_ip=fixed_address(self._plan, role),
             key_name=self._key,
             data_gib=self._plan.data_gib_of(role) if role in DATA_GIB else 0,
             after=[network, self._firewall, self._parameters],

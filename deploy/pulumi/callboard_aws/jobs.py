@@ -1,6 +1,7 @@
-"""What each host runs: services of docker-compose.yml, the variables they get, the secrets they may read.
+"""What each host runs: profiles of docker-compose.yml, the .env they get, the secrets they may read.
 
-The names on the right are docker-compose.yml's and docs/settings.md's; `tests/unit/deploy` compares them.
+The names are those of docker-compose.yml and of deploy/containers, which reads the .env (and does so in
+tests/unit/deploy).
 """
 
 from dataclasses import dataclass, field
@@ -12,36 +13,37 @@ from callboard_aws.parameters import Secret
 from callboard_aws.plan import Plan
 from callboard_aws.roles import Role
 
-_ALL: Final = "0.0.0.0"  # noqa: S104 (inside a VPC: who reaches it is the security groups' business)
+_ALL: Final = "0.0.0.0"  # noqa: S104 (who reaches it is the security groups' business)
 
-_RABBITMQ: Final = {"RABBITMQ_PASSWORD": Secret.RABBITMQ_PASSWORD}
-_REDIS: Final = {"REDIS_PASSWORD": Secret.REDIS_PASSWORD}
-_ADMIN: Final = {"ADMIN_KEY": Secret.ADMIN_KEY}
-#: Variable and secret, by host: each reads these and no other one.
+#: What each host reads of the stack's secrets, and no other one.
 _SECRETS: Final = {
-    Role.HOST: _RABBITMQ | _REDIS | _ADMIN,
-    Role.WEB: _RABBITMQ | _REDIS | _ADMIN,
-    Role.RABBITMQ: _RABBITMQ,
-    Role.REDIS: _REDIS,
-    Role.WORKER: _RABBITMQ | _REDIS,
-    Role.SCHEDULER: _RABBITMQ | _REDIS | _ADMIN,  # the dashboard asks who comes
+    Role.HOST: tuple(Secret),
+    Role.WEB: (Secret.RABBITMQ, Secret.REDIS, Secret.ADMIN_KEY),
+    Role.RABBITMQ: (Secret.RABBITMQ, Secret.RABBITMQ_ADMIN),
+    Role.REDIS: (Secret.REDIS, Secret.REDIS_ADMIN),
+    Role.WORKER: (Secret.RABBITMQ, Secret.REDIS),
+    # The dashboard asks who comes.
+    Role.SCHEDULER: (Secret.RABBITMQ, Secret.REDIS, Secret.ADMIN_KEY),
 }
+_KEYS: Final = {"CALLBOARD_API_KEYS": "admin:admin:{admin-key}"}
+_RABBITMQ_ADMIN: Final = {"RABBITMQ_ADMIN_PASSWORD": "{rabbitmq-admin-password}"}
+_REDIS_ADMIN: Final = {"REDIS_ADMIN_PASSWORD": "{redis-admin-password}"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What one kind of host does."""
 
-    #: Services, each also a profile; the first one is scaled.
-    services: tuple[str, ...]
-    #: Containers of the first service; 0: one for each core.
-    scale: int = 1
-    #: Variable and the secret that is its value.
-    secrets: dict[str, Secret] = field(default_factory=dict)
-    #: Variable and value; `{VARIABLE}` in a value stands for a secret above.
-    fixed: dict[str, str] = field(default_factory=dict)
+    #: The secrets it reads.
+    secrets: tuple[Secret, ...]
+    #: Its .env; `{name of a secret}` stands for that secret.
+    env: dict[str, str] = field(default_factory=dict)
     #: Whether Callboard itself runs here, which takes the configured settings, also the secret ones.
     application: bool = True
+    #: The variable of .env that becomes the number of cores.
+    one_a_core: str = ""
+    #: The server that gets the memory of the whole host: `rabbitmq` or `redis`.
+    sized: str = ""
 
 
 def job(plan: Plan, role: Role, *, kind: str = "worker", uploads_url: str = "") -> Job:
@@ -53,30 +55,39 @@ def job(plan: Plan, role: Role, *, kind: str = "worker", uploads_url: str = "") 
         kind: of a worker, its service.
         uploads_url: what CALLBOARD_FILES_URL is on several hosts; empty: the volume of docker-compose.yml.
     """
-    bind = {"CALLBOARD_BIND": _ALL}
-    keys = {"CALLBOARD_API_KEYS": "admin:admin:{ADMIN_KEY}"}
-    web = {"CALLBOARD_PORT": str(plan.web_port), **bind, **keys}
-    if not plan.multi:
-        return Job(
-            services=("worker", "rabbitmq", "redis", "web", "scheduler", "dashboard"),
-            scale=plan.workers["worker"],
-            secrets=dict(_SECRETS[role]),
-            fixed=web,
-        )
+    secrets = _SECRETS[role]
+    address = fixed_address(plan, role)
+    web = {"CALLBOARD_BIND": _ALL, "CALLBOARD_PORT": str(plan.web_port)}
+    # Without anybody to let in it stays on loopback, where a tunnel of Session Manager ends.
+    dashboard = {"CALLBOARD_DASHBOARD_BIND": _ALL} if plan.dashboard_cidrs else {}
     rabbitmq, redis = fixed_address(plan, Role.RABBITMQ), fixed_address(plan, Role.REDIS)
-    shared = {
-        "CALLBOARD_BROKER_URL": f"amqp://callboard:{{RABBITMQ_PASSWORD}}@{rabbitmq}:{AMQP}/callboard",
-        "CALLBOARD_REDIS_URL": f"redis://callboard:{{REDIS_PASSWORD}}@{redis}:{REDIS}/0",
-        "CALLBOARD_FILES_URL": uploads_url,
-    }
+    servers = _servers(rabbitmq or "rabbitmq", redis or "redis")
+    shared = servers | {"CALLBOARD_FILES_URL": uploads_url, "AWS_DEFAULT_REGION": plan.region}
     match role:
-        case Role.WEB:
-            return Job(services=("web",), secrets=dict(_SECRETS[role]), fixed=shared | web)
-        case Role.WORKER:
-            return Job(services=(kind,), scale=0, secrets=dict(_SECRETS[role]), fixed=shared)
-        case Role.SCHEDULER:
+        case Role.HOST:
+            own = {"COMPOSE_PROFILES": "all", "CALLBOARD_WORKERS": str(plan.workers["worker"])}
             return Job(
-                services=("scheduler", "dashboard"), secrets=dict(_SECRETS[role]), fixed=shared | bind | keys
+                secrets=secrets,
+                env=own | servers | web | dashboard | _KEYS | _RABBITMQ_ADMIN | _REDIS_ADMIN,
             )
-        case _:
-            return Job(services=(role.value,), secrets=dict(_SECRETS[role]), fixed=bind, application=False)
+        case Role.WEB:
+            return Job(secrets=secrets, env={"COMPOSE_PROFILES": "web"} | shared | web | _KEYS)
+        case Role.WORKER:
+            count = f"CALLBOARD_{kind.replace('worker', 'workers').replace('-', '_').upper()}"
+            return Job(secrets=secrets, env={"COMPOSE_PROFILES": kind} | shared, one_a_core=count)
+        case Role.SCHEDULER:
+            own = {"COMPOSE_PROFILES": "scheduler,dashboard"}
+            return Job(secrets=secrets, env=own | shared | dashboard | _KEYS)
+        case Role.RABBITMQ | Role.REDIS:
+            name = "CALLBOARD_BROKER_URL" if role is Role.RABBITMQ else "CALLBOARD_REDIS_URL"
+            admin = _RABBITMQ_ADMIN if role is Role.RABBITMQ else _REDIS_ADMIN
+            own = {"COMPOSE_PROFILES": role.value, "CALLBOARD_PRIVATE_ADDRESS": str(address)}
+            env = own | admin | {name: servers[name]}
+            return Job(secrets=secrets, env=env, application=False, sized=role.value)
+
+
+def _servers(rabbitmq: str, redis: str) -> dict[str, str]:
+    return {
+        "CALLBOARD_BROKER_URL": f"amqp://callboard:{{rabbitmq-password}}@{rabbitmq}:{AMQP}/callboard",
+        "CALLBOARD_REDIS_URL": f"redis://callboard:{{redis-password}}@{redis}:{REDIS}/0",
+    }

@@ -14,8 +14,12 @@ from callboard_aws.plan import Plan
 class Secret(StrEnum):
     """A secret the stack makes itself; the value is the last part of its parameter's name."""
 
-    RABBITMQ_PASSWORD = "rabbitmq-password"  # noqa: S105 (a name)
-    REDIS_PASSWORD = "redis-password"  # noqa: S105
+    #: Of the user callboard, with the least rights.
+    RABBITMQ = "rabbitmq-password"
+    REDIS = "redis-password"
+    #: Of the user admin: RabbitMQ's own pages, backups of Redis.
+    RABBITMQ_ADMIN = "rabbitmq-admin-password"
+    REDIS_ADMIN = "redis-admin-password"
     #: The first key of the API, with the role admin: sign in with it, make others, keep it for emergencies.
     ADMIN_KEY = "admin-key"
 

@@ -16,16 +16,8 @@ WORKER_KINDS: Final = ("worker", "worker-email", "worker-data", "worker-files")
 OWN_SETTINGS: Final = frozenset(
     f"CALLBOARD_{name}"
     for name in (
-        "BROKER_URL",
-        "REDIS_URL",
-        "API_KEYS",
-        "HOST",
-        "PORT",
-        "AUTH",
-        "FILES_URL",
-        "IMAGE",
-        "BIND",
-        "QUEUES",
+        *("BROKER_URL", "REDIS_URL", "FILES_URL", "API_KEYS", "BIND", "PORT", "DASHBOARD_BIND"),
+        *("PRIVATE_ADDRESS", "GIT_REF", "IMAGE"),
     )
 )
 _PARAMETER_BYTES: Final = 4096  # what a standard parameter in Parameter Store holds
@@ -289,8 +281,8 @@ def _settings(text: str) -> dict[str, str]:
             raise ValueError(f"{name!r} is no setting; e.g. CALLBOARD_LOG_LEVEL (docs/settings.md)")
         if name in OWN_SETTINGS or name.removesuffix("_FILE") in OWN_SETTINGS:
             raise ValueError(f"{name} is set by the stack itself; leave it out")
-        if not value.isprintable() or "'" in value:
-            raise ValueError(f"{name} has a line break, control character or quote in it")
+        if not value.isprintable() or "'" in value or "$" in value:
+            raise ValueError(f"{name} has a quote, a $, a line break or a control character in it")
     if len(json.dumps(found)) > _PARAMETER_BYTES // 2:
         raise ValueError(f"has more than {_PARAMETER_BYTES // 2} bytes")
     return found

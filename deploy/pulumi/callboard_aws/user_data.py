@@ -60,12 +60,12 @@ def _write(file: str, mode: str, text: str) -> list[str]:
 
 def _host_conf(plan: Plan, job: Job, data_volume: str) -> str:
     """Return what `callboard-host` reads, in the shell's language."""
-    services = " ".join(shlex.quote(each) for each in job.services)
     return "\n".join(
         [
             f"GIT_URL={shlex.quote(plan.git_url)}",
-            f"SERVICES=({services})",
-            f"SCALE={job.scale}",
+            f"APPLICATION={int(job.application)}",
+            f"ONE_A_CORE={job.one_a_core}",
+            f"SIZED={job.sized}",
             f"DATA_VOLUME={shlex.quote(data_volume)}",
         ]
     )
@@ -77,9 +77,9 @@ def _host_json(plan: Plan, job: Job) -> str:
     return json.dumps(
         {
             "region": plan.region,
-            "variables": {variable: path(plan, name) for variable, name in job.secrets.items()},
+            "secrets": {name: path(plan, name) for name in job.secrets},
             "documents": [path(plan, name) for name in documents],
-            "fixed": job.fixed,
+            "env": job.env,
         },
         indent=1,
     )

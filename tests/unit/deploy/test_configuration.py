@@ -61,7 +61,7 @@ def refusal(values: dict[str, str], *, stack: str = "prod", region: str | None =
             {"settings": '{"CALLBOARD_REDIS_URL": "redis://x"}'},
             "CALLBOARD_REDIS_URL is set by the stack itself",
         ),
-        ({"settings": '{"CALLBOARD_MAIL_FROM": "a\'b"}'}, "has a line break, control character or quote"),
+        ({"settings": '{"CALLBOARD_MAIL_FROM": "a\'b"}'}, "has a quote, a $, a line break"),
         ({"settings": '{"CALLBOARD_THREADS": [8]}'}, "has to be names with one value each"),
         ({"tags": '{"aws:x": "1"}'}, "AWS takes letters"),
         ({"wokers": "3"}, "callboard:wokers is not known; known are ami, certificateArn"),

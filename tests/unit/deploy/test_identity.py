@@ -12,10 +12,10 @@ from tests.unit.deploy.graph import Graph
 GraphOf = Callable[..., Graph]
 BOTH_SERVERS = {"rabbitmq-password", "redis-password", "release", "secret-settings"}
 READS = {
-    "host": BOTH_SERVERS | {"admin-key"},
+    "host": BOTH_SERVERS | {"admin-key", "rabbitmq-admin-password", "redis-admin-password"},
     "web": BOTH_SERVERS | {"admin-key"},
-    "rabbitmq": {"rabbitmq-password", "release"},
-    "redis": {"redis-password", "release"},
+    "rabbitmq": {"rabbitmq-password", "rabbitmq-admin-password", "release"},
+    "redis": {"redis-password", "redis-admin-password", "release"},
     "worker": BOTH_SERVERS,
     "scheduler": BOTH_SERVERS | {"admin-key"},
 }

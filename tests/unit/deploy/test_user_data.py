@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,13 +14,15 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.unit.deploy.graph import PROGRAM, Graph
+from deploy.containers import env
+from tests.unit.deploy.graph import GIT_URL, PROGRAM, Graph
 
 GraphOf = Callable[..., Graph]
 FILES = PROGRAM / "callboard_aws/files"
 KINDS = {"worker": 1, "worker-email": 1, "worker-data": 1, "worker-files": 1}
 #: Of EC2, before base64.
 LIMIT_BYTES = 16_384
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 (compared)
 
 
 def scripts(graph_of: GraphOf) -> dict[str, str]:
@@ -57,7 +60,7 @@ def test_every_script_is_good_bash_and_fits(graph_of: GraphOf, tmp_path: Path) -
         subprocess.run(["bash", "-n", path], check=True)
         conf = tmp_path / f"{name}.conf.sh"
         conf.write_text("#!/bin/bash\n" + files_of(script)["/etc/callboard/host.conf"], encoding="utf-8")
-        subprocess.run(["bash", "-euc", f". {conf}; : $GIT_URL $SCALE ${{SERVICES[0]}}"], check=True)
+        subprocess.run(["bash", "-euc", f". {conf}; : $GIT_URL $APPLICATION $ONE_A_CORE $SIZED"], check=True)
         paths.append(path)
     shellcheck(*paths, FILES / "callboard-host")
     subprocess.run(["bash", "-n", FILES / "callboard-host"], check=True)
@@ -76,27 +79,6 @@ def test_a_script_writes_the_files_as_they_are_in_the_repository(graph_of: Graph
         }
         compile(written["/usr/local/lib/callboard/parameters.py"], "parameters.py", "exec")
         json.loads(written["/etc/docker/daemon.json"])
-
-
-def test_hosts_run_their_part_and_know_the_others(graph_of: GraphOf) -> None:
-    found = {name: files_of(script) for name, script in scripts(graph_of).items()}
-    services = {
-        name: re.findall(r"^SERVICES=\((.*)\)$", files["/etc/callboard/host.conf"], re.M)[0].split()
-        for name, files in found.items()
-    }
-    assert services.pop("single-host") == ["worker", "rabbitmq", "redis", "web", "scheduler", "dashboard"]
-    assert services == {
-        "multi-web": ["web"],
-        "multi-rabbitmq": ["rabbitmq"],
-        "multi-redis": ["redis"],
-        "multi-scheduler": ["scheduler", "dashboard"],
-        **{f"multi-{kind}": [kind] for kind in KINDS},
-    }
-    for name in ("multi-web", "multi-scheduler", *(f"multi-{kind}" for kind in KINDS)):
-        fixed = json.loads(found[name]["/etc/callboard/host.json"])["fixed"]
-        assert "@10.80.8.10:5672/" in fixed["CALLBOARD_BROKER_URL"]
-        assert "@10.80.8.11:6379/" in fixed["CALLBOARD_REDIS_URL"]
-        assert fixed["CALLBOARD_FILES_URL"] == "s3://callboard-uploads-1/files"
 
 
 @pytest.fixture(scope="module")
@@ -131,47 +113,171 @@ def fill(graph: Graph, address: str) -> None:
         client.put_parameter(Name=inputs["name"], Value=inputs["value"], Type=inputs["type"], Overwrite=True)
 
 
-def test_a_host_gets_its_environment_from_parameter_store(
-    graph_of: GraphOf, parameter_store: str, aws_env: dict[str, str], tmp_path: Path
+EnvOf = Callable[[str], str]
+
+
+@pytest.fixture
+def env_of(
+    aws_env: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> EnvOf:
+    """Return `env_of(user-data)`: the .env that a host makes of its parameters."""
+    for name, value in aws_env.items():
+        monkeypatch.setenv(name, value)
+    host = tmp_path / "host.json"
+    monkeypatch.setattr(sys, "argv", ["parameters.py", str(host)])
+
+    def find(script: str) -> str:
+        host.write_text(files_of(script)["/etc/callboard/host.json"], encoding="utf-8")
+        runpy.run_path(str(FILES / "parameters.py"), run_name="__main__")
+        return capsys.readouterr().out
+
+    return find
+
+
+SERVICES = {
+    "single-host": ["scheduler", "worker", "dashboard", "web", "rabbitmq", "redis"],
+    "multi-web": ["web"],
+    "multi-rabbitmq": ["rabbitmq"],
+    "multi-redis": ["redis"],
+    "multi-scheduler": ["scheduler", "dashboard"],
+    **{f"multi-{kind}": [kind] for kind in KINDS},
+}
+
+
+def test_every_host_runs_its_part_with_an_env_that_make_up_takes(
+    graph_of: GraphOf, parameter_store: str, env_of: EnvOf, tmp_path: Path
+) -> None:
+    fill(graph_of("single"), parameter_store)
+    fill(graph_of("multi", workers=KINDS), parameter_store)
+    found = {}
+    for name, script in scripts(graph_of).items():
+        path = tmp_path / f"{name}.env"
+        path.touch(mode=0o600)
+        path.write_text(env_of(script), encoding="utf-8")
+        found[name] = env.load(path, {})  # raises on what is missing, weak or of no use
+    assert {name: each.services for name, each in found.items()} == SERVICES
+    rabbitmq, redis = found["multi-rabbitmq"], found["multi-redis"]
+    assert rabbitmq.get("CALLBOARD_PRIVATE_ADDRESS") == "10.80.8.10"
+    assert redis.get("CALLBOARD_PRIVATE_ADDRESS") == "10.80.8.11"
+    for name, each in found.items():
+        secrets = env.secrets_of(each)
+        if name not in ("multi-rabbitmq", "multi-redis", "single-host"):
+            assert f"@{rabbitmq.get('CALLBOARD_PRIVATE_ADDRESS')}:5672/" in each.get("CALLBOARD_BROKER_URL")
+            assert f"@{redis.get('CALLBOARD_PRIVATE_ADDRESS')}:6379/" in each.get("CALLBOARD_REDIS_URL")
+            assert secrets.broker_password == env.secrets_of(rabbitmq).broker_password
+            assert secrets.redis_password == env.secrets_of(redis).redis_password
+            assert each.get("CALLBOARD_FILES_URL") == "s3://callboard-uploads-1/files"
+    assert found["single-host"].port("web") == (EVERY_ADDRESS, 80)
+    assert found["multi-web"].port("web") == (EVERY_ADDRESS, 80)
+    assert found["multi-scheduler"].port("dashboard") == ("127.0.0.1", 5555)
+
+
+def test_settings_reach_the_hosts_that_run_callboard_secret_ones_too(
+    graph_of: GraphOf, parameter_store: str, env_of: EnvOf
 ) -> None:
     graph = graph_of(
         "multi",
-        settings={"CALLBOARD_MAIL_FROM": "Jobs $HOME <jobs@example.org>"},
+        settings={"CALLBOARD_MAIL_FROM": "Jobs #1 <jobs@example.org>"},
         secretSettings={"CALLBOARD_SMTP_URL": "smtp://me:pa55#word@mail.example.org"},
+        dashboardCidrs=["203.0.113.7/32"],
     )
     fill(graph, parameter_store)
-    host = tmp_path / "host.json"
-    host.write_text(
-        files_of(graph.one("ec2/instance:Instance", "web").inputs["userData"])["/etc/callboard/host.json"]
+
+    def lines(host: str) -> list[str]:
+        script = graph.one("ec2/instance:Instance", host).inputs["userData"]
+        return env_of(script).splitlines()
+
+    key = graph.one("ssm/parameter:Parameter", "admin-key").inputs["value"]
+    assert {
+        "CALLBOARD_SMTP_URL='smtp://me:pa55#word@mail.example.org'",
+        "CALLBOARD_MAIL_FROM='Jobs #1 <jobs@example.org>'",
+        f"CALLBOARD_API_KEYS='admin:admin:{key}'",
+        "CALLBOARD_GIT_REF='main'",
+    } <= set(lines("web"))
+    assert "CALLBOARD_DASHBOARD_BIND='0.0.0.0'" in lines("scheduler")
+    assert not any("SMTP" in line or key in line for line in lines("redis"))
+
+
+def test_a_parameter_that_is_not_there_is_named(env_of: EnvOf) -> None:
+    wanted = {"region": "eu-central-1", "secrets": {"x": "/callboard/none/x"}, "documents": [], "env": {}}
+    script = f"install -D -m 0644 /dev/stdin /etc/callboard/host.json <<'END'\n{json.dumps(wanted)}\nEND\n"
+    with pytest.raises(SystemExit, match=r"^callboard-host: no such parameter: /callboard/none/x$"):
+        env_of(script)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository whose deploy/containers tells what it was asked, and with which .env."""
+    folder = tmp_path / "repository"
+    package = folder / "deploy/containers"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text(
+        "import sys; print('asked:', *sys.argv[1:]); print(open('.env').read())"
     )
+    git = ["git", "-C", str(folder), "-c", "user.name=me", "-c", "user.email=me@example.org"]
+    subprocess.run(["git", "init", "-q", "-b", "main", folder], check=True)
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "one"], check=True)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("worker", ["CALLBOARD_WORKERS="]),
+        ("redis", ["CALLBOARD_REDIS_MEMORY=", "CALLBOARD_REDIS_MAXMEMORY="]),
+    ],
+)
+def test_a_host_fetches_the_code_writes_env_and_starts(
+    graph_of: GraphOf,
+    parameter_store: str,
+    aws_env: dict[str, str],
+    tmp_path: Path,
+    repository: Path,
+    host: str,
+    expected: list[str],
+) -> None:
+    graph = graph_of("multi", image="registry.example.org/callboard:1.4.0")
+    fill(graph, parameter_store)
+    user_data = (
+        base64.b64decode(graph.one("ec2/launchTemplate:LaunchTemplate", host).inputs["userData"]).decode()
+        if host == "worker"
+        else graph.one("ec2/instance:Instance", host).inputs["userData"]
+    )
+    moved = {f"/{place}": f"{tmp_path}/{place}" for place in ("etc/callboard", "opt", "run", "usr/local")}
+    program = tmp_path / "bin/callboard-host"
+    for path, content in files_of(user_data).items():
+        for old, new in moved.items():
+            content = re.sub(rf"(?<![\w/]){old}(?=/)", new, content)
+        place = program if path.endswith("callboard-host") else Path(moved.get(path, f"{tmp_path}{path}"))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(content.replace(GIT_URL, str(repository)), encoding="utf-8")
+    (tmp_path / "opt").mkdir()
+    docker = tmp_path / "bin/docker"
+    docker.write_text('#!/bin/sh\necho "docker $*"\n')
+    (tmp_path / "bin/python3").symlink_to(sys.executable)
+    for each in (docker, program):
+        each.chmod(0o755)
+    where = {"PATH": f"{tmp_path}/bin:{aws_env['PATH']}", "HOME": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, FILES / "parameters.py", host],
-        env=aws_env,
+        ["bash", program, "up"], env={**aws_env, **where}, capture_output=True, text=True, check=True
+    )
+    said = done.stdout.splitlines()
+    assert ("docker pull -q registry.example.org/callboard:1.4.0" in said) == (host == "worker")
+    assert "asked: up" in said
+    assert (tmp_path / "opt/callboard/.env").resolve() == tmp_path / "run/callboard/env"
+    assert (tmp_path / "run/callboard/env").stat().st_mode & 0o777 == 0o600
+    for name in expected:
+        assert any(re.fullmatch(rf"{name}\d+(mb?)?", line) for line in said)
+    again = subprocess.run(
+        ["bash", program, "key", "create", "me"],
+        env={**aws_env, **where},
         capture_output=True,
         text=True,
         check=True,
     )
-    values = dict(line.split("=", 1) for line in done.stdout.splitlines())
-    password = graph.one("ssm/parameter:Parameter", "redis-password").inputs["value"]
-    key = graph.one("ssm/parameter:Parameter", "admin-key").inputs["value"]
-    assert f":{password}@10.80.8.11:6379/" in values["CALLBOARD_REDIS_URL"]
-    assert values["CALLBOARD_SMTP_URL"] == "'smtp://me:pa55#word@mail.example.org'"
-    assert values["CALLBOARD_MAIL_FROM"] == "'Jobs $HOME <jobs@example.org>'"
-    assert values["CALLBOARD_API_KEYS"] == f"'admin:admin:{key}'"
-    assert values["CALLBOARD_GIT_REF"] == "'main'"
-
-
-def test_a_parameter_that_is_not_there_is_named(aws_env: dict[str, str], tmp_path: Path) -> None:
-    host = tmp_path / "host.json"
-    wanted = {"region": "eu-central-1", "variables": {"X": "/callboard/none/x"}, "documents": [], "fixed": {}}
-    host.write_text(json.dumps(wanted))
-    done = subprocess.run(
-        [sys.executable, FILES / "parameters.py", host],
-        env=aws_env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr == "callboard-host: no such parameter: /callboard/none/x\n"
-    assert done.stdout == ""
+    assert "asked: key create me" in again.stdout

@@ -1,8 +1,7 @@
-"""Print this host's environment as lines that docker compose reads; run by `callboard-host`.
+"""Print this host's .env; run by `callboard-host`.
 
-`host.json` says which parameters of Parameter Store this host uses: `variables` {variable: name of a secret},
-`documents` [names of JSON objects with more variables], and what never changes, `fixed` {variable: value}.
-`{VARIABLE}` in a fixed value is replaced by that variable, so that an address can hold a password.
+`host.json` says what is in it: `env` {variable: text}, in which `{name}` stands for the secret whose
+parameter `secrets` names, and `documents` [parameters that are JSON objects with more variables].
 """
 
 import json
@@ -15,7 +14,7 @@ import boto3
 def main() -> None:
     """Read the file named in the first argument, fetch, print."""
     host = json.loads(Path(sys.argv[1]).read_text())
-    names = sorted({*host["variables"].values(), *host["documents"]})
+    names = sorted({*host["secrets"].values(), *host["documents"]})
     client = boto3.client("ssm", region_name=host["region"])
     found: dict[str, str] = {}
     for start in range(0, len(names), 10):  # as many as one call takes
@@ -23,14 +22,18 @@ def main() -> None:
         if answer["InvalidParameters"]:
             sys.exit(f"callboard-host: no such parameter: {', '.join(answer['InvalidParameters'])}")
         found |= {each["Name"]: each["Value"] for each in answer["Parameters"]}
-    values = {variable: found[name] for variable, name in host["variables"].items()}
-    fixed = {variable: text.format_map(values) for variable, text in host["fixed"].items()}
+    secrets = {name: found[parameter] for name, parameter in host["secrets"].items()}
+    values: dict[str, str] = {}
     for name in host["documents"]:
         values |= json.loads(found[name])
-    for variable, value in sorted({**values, **fixed}.items()):
-        if "'" in value or not value.isprintable():
-            sys.exit(f"callboard-host: {variable} has a quote, a line break or a control character in it")
-        sys.stdout.write(f"{variable}='{value}'\n")  # single quotes: taken as it is
+    values |= {variable: text.format_map(secrets) for variable, text in host["env"].items()}
+    for variable, value in sorted(values.items()):
+        if not value.isprintable() or "'" in value or "$" in value:
+            sys.exit(
+                f"callboard-host: {variable} has a quote, a $, a line break or a control character in it"
+            )
+        if value:
+            sys.stdout.write(f"{variable}='{value}'\n")
 
 
 if __name__ == "__main__":
