@@ -80,6 +80,7 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("DELETE", "/api/keys/{key_id}"): Rule(Role.ADMIN, "key.revoke"),
     ("GET", "/api/audit"): ADMIN,
     ("GET", "/api/whoami"): ANY_KEY,
+    ("GET", "/api/openapi.json"): ANY_KEY,
     ("GET", "/api/health"): READ,
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
@@ -96,6 +97,7 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/sign-in"): PUBLIC,
     ("POST", "/sign-in"): Rule(None, "sign-in"),
     ("POST", "/sign-out"): Rule(Role.SUBMIT, "sign-out", any_role=True),
+    ("GET", "/docs"): ANY_KEY,
     ("GET", "/static/{name}"): PUBLIC,
 }
 

@@ -13,6 +13,7 @@ from callboard.tasks.ids import new_task_id
 from web import (
     bulk,
     discovery,
+    docs,
     health,
     keys,
     live,
@@ -101,6 +102,8 @@ def add_routes(app: App, service: Service, streams: Streams, site: Site, guard: 
     add("/api/keys/{key_id}", keys.Key(service.access))
     add("/api/audit", keys.AuditTrail(service.access))
     add("/api/whoami", keys.WhoAmI(service.access))
+    document = docs.describe(service)
+    add("/api/openapi.json", docs.OpenApi(document))
     add("/api/health", health.Problems(service.health))
     add("/healthz", health.Live())
     add("/readyz", health.Ready(service))
@@ -113,6 +116,7 @@ def add_routes(app: App, service: Service, streams: Streams, site: Site, guard: 
     add("/workers", pages_fleet.WorkersPage(site, service))
     add("/keys", pages_access.KeysPage(site, service.access))
     add("/audit", pages_access.AuditPage(site, service.access))
+    add("/docs", docs.DocsPage(site, document, service.access.required))
     add("/sign-in", sign_in.SignIn(service.access, site, guard))
     add("/sign-out", sign_in.SignOut(service.access))
     add("/static/{name}", Static(site))
