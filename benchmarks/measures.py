@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import million, watchers
+from benchmarks import million, pages, watchers
 from benchmarks.rig import ROOT, Rig, free_port, get, get_json, wait_for, wrk
 
 ONE = '{"task_type":"noop","parameters":{}}'
@@ -99,4 +99,6 @@ MEASURES = {
     "watchers": (watchers.watchers, "ms", "lower"),
     "watchers_kb": (watchers.watchers_kb, "KB", "lower"),
     "watchers_restart_s": (watchers.watchers_restart_s, "s", "lower"),
+    "first_page_ms": (pages.first_page_ms, "ms", "lower"),
+    "list_slow_frames_pct": (pages.list_slow_frames_pct, "%", "lower"),
 }
