@@ -117,7 +117,7 @@ class Guard:
                 who.name if who else principals.ANONYMOUS,
                 who.key_id if who else "",
                 rule.audit,
-                req.context.get("target") or "",
+                req.context.get("target") or (resp.get_header("Location") or "").rpartition("/")[2],
                 req.remote_addr,
                 req.context.get("request_id") or "",
                 resp.status if isinstance(resp.status, int) else resp.status_code,

@@ -98,9 +98,15 @@ def _process(name: str, folder: Path, env: Mapping[str, str]) -> Iterator[Server
 
 @contextmanager
 def _board(
-    mode: str, folder: Path, command: str, namespace: str = "", path: Path | None = None, **settings: object
+    mode: str,
+    folder: Path,
+    command: str,
+    namespace: str = "",
+    path: Path | None = None,
+    key: str = "",
+    **settings: object,
 ) -> Iterator[Board]:
-    """Run `callboard COMMAND`, its modules also looked for in `path` first."""
+    """Run `callboard COMMAND`, its modules also looked for in `path` first; the client sends `key`."""
     (folder / "files").mkdir(parents=True, exist_ok=True)
     (port,) = free_ports(1)
     env = _environment(folder, path, port=port, namespace=namespace, **settings)
@@ -109,7 +115,11 @@ def _board(
         processes = [web]
         if mode == "stack":
             processes.append(stack.enter_context(_process("worker", folder, env)))
-        client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=70))
+        client = stack.enter_context(
+            httpx.Client(
+                base_url=f"http://127.0.0.1:{port}", timeout=70, headers={"X-API-Key": key} if key else {}
+            )
+        )
         board = Board(mode, port, client, folder / "files", processes, namespace)
         web.wait_until(lambda: accepts(port), timeout_s=20, what="the web process listens")
         if mode != "closed":
