@@ -11,6 +11,7 @@ from callboard.metrics.processes import SharedFiles
 from callboard.settings import Settings
 from web import protocol
 from web.app import create_app
+from web.forwarded import Forwarded
 from web.whole import WholeBodies
 
 
@@ -55,7 +56,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         settings = self._settings
         protocol.repair()
         make = partial(bootstrap.service, settings, self._shared)
-        return WholeBodies(create_app(make, traced=settings.traces))
+        app = WholeBodies(create_app(make, traced=settings.traces))
+        return Forwarded(app, settings.proxies) if settings.proxies else app
 
 
 def run(settings: Settings) -> None:

@@ -113,6 +113,7 @@ URL = f"http://user:{SECRET}@localhost/"
         ("API_KEYS", f":admin:{SECRET}", "the name of entry 1 takes 1 to 64", "e.g. billing"),
         ("API_KEYS", SECRET, "entry 1 is no name:role:key", "e.g. ops:admin:cb_"),
         ("API_KEYS", f"a:read:{SECRET}-,b:admin:{SECRET}-", "the key of entry 2 stands twice", "own"),
+        ("PROXIES", "my-proxy", "'my-proxy' is no list of addresses or networks", "e.g. 10.0.0.0/8"),
         ("SESSION_IDLE", "1", "'1' is no whole number from 60", "e.g. 43200"),
     ],
 )

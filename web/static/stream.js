@@ -191,7 +191,7 @@ export class AllStream extends Stream {
   }
 
   async isGone() {
-    await request("/healthz").catch(() => {});
+    await request("/api/whoami").catch(() => {});
     return false;
   }
 }

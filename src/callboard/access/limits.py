@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _SECONDS: Final = {"s": 1, "min": 60, "h": 3600}
-_RATE: Final = re.compile(r"(\d{1,9})/(s|min|h)")
+_RATE: Final = re.compile(r"([0-9]{1,9})/(s|min|h)")
 DAY_S: Final = 86_400
 QUOTA_MOST: Final = 10**9
 
