@@ -36,7 +36,7 @@ class FakeStore:
             raise Unavailable("Redis is away")
         assert call.script is not None
         assert call.script.name == "report"
-        fraction, stage, _, *flat = call.arguments[3:]
+        fraction, stage, _kept, _first, *flat = call.arguments[3:]
         if fraction != "":
             self.progress.append((float(fraction), str(stage)))
         self.lines += [bytes(each).decode() for each in flat[2::3]]  # type: ignore[arg-type]
