@@ -50,5 +50,5 @@ def worker(stack: Board, worker_port: int) -> Callable[[], Scrape]:
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
     """One process."""
     folder: Path = tmp_path_factory.mktemp("metrics-embedded")
-    with serving.embedded(folder, actors=TASKS) as board:
+    with serving.embedded(folder, actors=f"{TASKS},actors.demo") as board:
         yield board
