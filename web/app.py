@@ -41,10 +41,12 @@ from web.worker import StreamEndingWorker
 App = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
 
 
-def create_app(make_service: Callable[[], Service], *, traced: bool = False) -> App:
+def create_app(
+    make_service: Callable[[], Service], *, traced: bool = False, measure: Measure | None = None
+) -> App:
     """Return the application; the service is made and started with the process's event loop."""
     guard = Guard()
-    lifespan = Lifespan(make_service, guard)
+    lifespan = Lifespan(make_service, guard, measure or Measure())
     middleware: list[Any] = [lifespan, lifespan.measure, RequestId(), OriginCheck(), guard]
     if traced:
         middleware.insert(3, lifespan.trace)
@@ -126,12 +128,12 @@ def add_routes(app: App, service: Service, streams: Streams, site: Site, guard: 
 class Lifespan:
     """Starts and stops the service with the process; start-up needs neither RabbitMQ nor Redis."""
 
-    def __init__(self, make_service: Callable[[], Service], guard: Guard) -> None:
+    def __init__(self, make_service: Callable[[], Service], guard: Guard, measure: Measure) -> None:
         self._make_service = make_service
         self._guard = guard
         self._service: Service | None = None
         self.app: App | None = None
-        self.measure = Measure()
+        self.measure = measure
         self.trace = TraceRequests()
 
     async def process_startup(self, scope: dict[str, Any], event: dict[str, Any]) -> None:

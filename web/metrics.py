@@ -61,6 +61,13 @@ class Measure:
         if self.logs:
             _log(req, resp, seconds)
 
+    def cut(self, scope: dict[str, Any], status: int) -> None:
+        """Count a request of whose body nothing came: it has got no further than whole.py."""
+        submits = scope["method"] == "POST" and scope["path"] in SUBMITS
+        self.metrics.answered(scope["method"], scope["path"] if submits else None, status, 0.0)
+        if submits:
+            self.metrics.refused("incomplete-body")
+
 
 def _log(req: Request, resp: Response, seconds: float) -> None:
     """Write the access log's line; never the query or the body: they may hold what is nobody's business."""

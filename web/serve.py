@@ -12,6 +12,7 @@ from callboard.settings import Settings
 from web import protocol
 from web.app import create_app
 from web.forwarded import Forwarded
+from web.metrics import Measure
 from web.whole import WholeBodies
 
 
@@ -56,7 +57,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         settings = self._settings
         protocol.repair()
         make = partial(bootstrap.service, settings, self._shared)
-        app = WholeBodies(create_app(make, traced=settings.traces))
+        measure = Measure()
+        app = WholeBodies(create_app(make, traced=settings.traces, measure=measure), measure.cut)
         return Forwarded(app, settings.proxies) if settings.proxies else app
 
 

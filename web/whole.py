@@ -23,10 +23,14 @@ class BodyCut(problems.RequestProblem):
 
 
 class WholeBodies:
-    """An ASGI application around another one; `receive` raises BodyCut for a body without an end."""
+    """An ASGI application around another one; `receive` raises BodyCut for a body without an end.
 
-    def __init__(self, app: App) -> None:
+    `on_cut` is told the scope and the status of a request that ends here.
+    """
+
+    def __init__(self, app: App, on_cut: Callable[[Event, int], None] = lambda _scope, _status: None) -> None:
         self._app = app
+        self._on_cut = on_cut
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         """Run one request, WebSocket or lifespan."""
@@ -54,3 +58,4 @@ class WholeBodies:
             ]
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
+            self._on_cut(scope, status)

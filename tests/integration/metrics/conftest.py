@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from callboard.local.ports import free_ports
+from callboard.local.process import wait_until
 from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
 from tests.integration.api import serving
@@ -15,12 +17,12 @@ from tests.integration.metrics.scraping import Scrape, scrape
 TASKS = "tests.tasks_for_tests"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def worker_port() -> int:
     return free_ports(1)[0]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def stack(
     rabbitmq: RabbitNode,
     redis_server: RedisServer,
@@ -31,7 +33,13 @@ def stack(
     folder = tmp_path_factory.mktemp("metrics")
     settings = {"actors": TASKS, "web_processes": 2, "worker_metrics_port": worker_port}
     with serving.stack(folder, rabbitmq, redis_server, f"m{worker_port}", **settings) as board:
+        wait_until(lambda: _all_ready(board), timeout_s=20, what="both web processes are ready")
         yield board
+
+
+def _all_ready(board: Board) -> bool:
+    """Tell whether whoever answers is ready; a connection each, so that both are asked."""
+    return all(httpx.get(f"{board.url}/readyz").status_code == 200 for _ in range(20))
 
 
 @pytest.fixture
@@ -46,7 +54,7 @@ def worker(stack: Board, worker_port: int) -> Callable[[], Scrape]:
     return lambda: scrape(f"http://127.0.0.1:{worker_port}/metrics")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
     """One process."""
     folder: Path = tmp_path_factory.mktemp("metrics-embedded")

@@ -1,5 +1,6 @@
 """What is counted is what was done: every submit, refusal, run, retry and failure, over two web processes."""
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -191,3 +192,20 @@ def test_openmetrics_is_spoken_to_those_who_ask(embedded: Board) -> None:
     answer = embedded.client.get("/metrics", headers={"Accept": accept})
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     assert answer.text.endswith("# EOF\n")
+
+
+@pytest.mark.parametrize("begin", [b"", b'{"task_type"'], ids=["nothing of it came", "a part of it came"])
+def test_a_submit_whose_body_breaks_off_is_refused_too(embedded: Board, begin: bytes) -> None:
+    url, head = (
+        f"{embedded.url}/metrics",
+        b"POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json",
+    )
+    before = scrape(url)
+    with socket.create_connection(("127.0.0.1", embedded.port)) as client:
+        client.sendall(head + b"\r\nContent-Length: 100\r\n\r\n" + begin)
+        client.shutdown(socket.SHUT_WR)
+    wait_until(
+        lambda: grown(before, scrape(url), "callboard_tasks_refused_total", reason="incomplete-body") == 1,
+        timeout_s=10,
+        what="it is counted",
+    )

@@ -1,0 +1,61 @@
+"""A worker's own `/metrics`: off unless it is wanted, and one for each of several workers."""
+
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from callboard.local.ports import accepts, free_ports
+from callboard.local.process import wait_until
+from callboard.local.rabbitmq import RabbitNode
+from callboard.local.redis import RedisServer
+from tests.integration.metrics.scraping import scrape
+from tests.integration.worker.harness import Installation, Worker, installation
+
+
+@pytest.fixture
+def board(
+    rabbitmq: RabbitNode, redis_server: RedisServer, tmp_path: Path, namespace: str
+) -> Iterator[Installation]:
+    with installation(tmp_path, rabbitmq.url, redis_server.url, namespace) as made:
+        yield made
+
+
+def address(worker: Worker) -> str:
+    """Return the address that its log names."""
+    worker.wait_log("metrics at ")
+    found = re.search(r"metrics at (http://\S+)", worker.log())
+    assert found is not None
+    return found[1]
+
+
+def test_two_workers_of_one_machine_have_one_each(board: Installation) -> None:
+    (port,) = free_ports(1)
+    workers = [board.worker(worker_metrics_port=str(port), ready=False) for _ in range(2)]
+    urls = [address(each) for each in workers]
+    assert len(set(urls)) == 2
+    for each in workers:
+        each.wait_log("worker ready")
+    ids = [board.submit("echo", {"value": n}) for n in range(20)]
+    for each in ids:
+        board.wait(each)
+
+    def done() -> float:
+        return sum(scrape(url).total("callboard_task_runs_total", outcome="succeeded") for url in urls)
+
+    wait_until(lambda: done() == 20, timeout_s=10, what="both together have counted all")
+    assert all(scrape(url)("callboard_worker_up") == 1 for url in urls)
+    assert all(worker.stop() == 0 for worker in workers)
+    assert not accepts(port)
+
+
+def test_a_worker_that_cannot_listen_says_so_and_ends(board: Installation) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 65_535))
+        taken.listen()
+        worker = board.worker(worker_metrics_port="65535", ready=False)
+        assert worker.process.wait(20) == 2
+    assert "CALLBOARD_WORKER_METRICS_PORT: cannot listen on 127.0.0.1" in worker.log()
+    assert "Traceback" not in worker.log()
