@@ -43,7 +43,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "timeout": 60,
             "proc_name": "callboard-web",
             "loglevel": "warning",
-            "logger_class": "web.gunicorn_log.RootLogger",
+            "logger_class": "callboard.gunicorn_log.RootLogger",
             "control_socket_disable": True,
         }
         if self._shared is not None:

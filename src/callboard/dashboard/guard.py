@@ -13,6 +13,7 @@ from typing import Any, Final
 from callboard.access import principal as principals
 from callboard.access.audit import CHANGES, Entry, encode
 from callboard.access.gate import Gate
+from callboard.access.networks import Networks, client_of
 from callboard.access.principal import Principal
 from callboard.access.roles import Role, allows, granting
 from callboard.dashboard.again import Store
@@ -48,8 +49,11 @@ class Refused(Exception):
 class Guard:
     """Knows keys and sessions; used by several threads."""
 
-    def __init__(self, gate: Gate | None, store: Store, keys: Keys, audit_limit: int) -> None:
+    def __init__(
+        self, gate: Gate | None, store: Store, keys: Keys, audit_limit: int, proxies: Networks = ()
+    ) -> None:
         """Take None as the gate where authentication is off."""
+        self._proxies = proxies
         self._gate = gate
         self._store = store
         self._keys = keys
@@ -83,9 +87,11 @@ class Guard:
         status: int,
     ) -> None:
         """Note in the audit trail what somebody has done or tried; never fails."""
+        forwarded = [environ["HTTP_X_FORWARDED_FOR"]] if "HTTP_X_FORWARDED_FOR" in environ else []
+        client = client_of(str(environ.get("REMOTE_ADDR", "")), forwarded, self._proxies)
         entry = Entry(
             at_ms=now_ms(), actor=who.name, key_id=who.key_id, action=action, target=target,
-            client=str(environ.get("REMOTE_ADDR", "")), request_id=request_id, status=status,
+            client=client, request_id=request_id, status=status,
         )  # fmt: skip
         try:
             self._store.run(audit.add(self._keys, CHANGES, [encode(entry)]))

@@ -37,6 +37,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             "timeout": 60,
             "proc_name": "callboard-dashboard",
             "loglevel": "warning",
+            "logger_class": "callboard.gunicorn_log.RootLogger",
             "control_socket_disable": True,
             "when_ready": self._ready,
         }
@@ -46,14 +47,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
 
     def _ready(self, _server: Any) -> None:
         settings = self._settings
-        logs.setup(settings.log_level, settings.log_format)
         logger.info("dashboard ready on http://%s:%d/", settings.host, settings.dashboard_port)
 
     def load(self) -> Gate:
         """Return the application, made in the worker process."""
-        settings = self._settings
-        logs.setup(settings.log_level, settings.log_format)
-        return make(settings)
+        return make(self._settings)
 
 
 def make(settings: Settings) -> Gate:
@@ -67,7 +65,7 @@ def make(settings: Settings) -> Gate:
         retry=Again(made.store, made.keys, made.broker).retry,
     )
     gate = wiring.gate(settings) if settings.auth_required else None
-    guard = Guard(gate, made.store, made.keys, settings.audit_limit)
+    guard = Guard(gate, made.store, made.keys, settings.audit_limit, settings.proxies)
     return Gate(Dashboard(records), guard)
 
 

@@ -17,6 +17,7 @@ from tests.integration.dashboard.site import Site
 from tests.integration.worker.harness import SOON_S, Installation, soon
 
 KEYS = {role: f"{role}-key-of-the-dashboard" for role in Role}
+UNKNOWN = "0199aaaa-bbbb-7ccc-8ddd-eeeeeeeeeeee"
 PAGES = ("/", "/queues/default", "/queues/default/failed")
 
 
@@ -28,7 +29,7 @@ def basic(key: str, user: str = "me") -> str:
 def guarded(board: Installation) -> Site:
     """A dashboard that asks for keys."""
     given = ",".join(f"{role}er:{role}:{key}" for role, key in KEYS.items())
-    return sites.start(board, auth="required", api_keys=given)
+    return sites.start(board, auth="required", api_keys=given, proxies="127.0.0.1")
 
 
 def trail(board: Installation) -> list[dict[str, object]]:
@@ -127,6 +128,14 @@ def test_without_authentication_the_trail_names_loopback(board: Installation, si
     site.post("/delete-message", queue="default.XQ", id=task_id)
     entry = trail(board)[0]
     assert (entry["actor"], entry["action"], entry["target"]) == ("loopback", "task.delete", task_id)
+
+
+def test_the_client_is_who_our_proxy_says(board: Installation, guarded: Site) -> None:
+    site = guarded.visitor(Authorization=basic(KEYS[Role.OPERATE]))
+    forwarded = {"X-Forwarded-For": "made-up, 203.0.113.7"}
+    assert site.post("/delete-message", forwarded, queue="default", id=UNKNOWN).status == 404
+    entry = trail(board)[0]
+    assert (entry["client"], entry["target"], entry["status"]) == ("203.0.113.7", UNKNOWN, 404)
 
 
 def test_keys_are_in_no_log(guarded: Site) -> None:

@@ -1,4 +1,4 @@
-"""gunicorn's own log lines, in the form all others have; serve.py names this as its logger class."""
+"""gunicorn's own log lines, in the form all others have; both serve.py name this as their logger class."""
 
 from typing import Any
 
