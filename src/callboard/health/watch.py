@@ -5,6 +5,7 @@ of RabbitMQ is known without asking it.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Mapping
@@ -28,8 +29,10 @@ logger = logging.getLogger(__name__)
 #: Seconds a report is good for, and between looks when nobody asks.
 FRESH_S: Final = 2.0
 EVERY_S: Final = 10.0
+#: Seconds between probes of RabbitMQ at least.
+PROBE_S: Final = 4.0
 #: Seconds a look may take.
-PATIENCE_S: Final = 0.8
+PATIENCE_S: Final = 0.6
 #: What is not looked at while Redis is away.
 INSIDE: Final = ("workers", "schedulers", "queues", "outbox", "delays", "failures", "dead letters")
 
@@ -75,37 +78,42 @@ class Health:
         #: When this process first saw each problem, for the time while Redis cannot say it.
         self._first: dict[str, int] = {}
         self._task: asyncio.Task[None] | None = None
+        self._probing: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to look every now and then."""
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
-        """End the background task."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        """End the background tasks."""
+        tasks = [each for each in (self._task, self._probing) if each is not None]
+        for each in tasks:
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self) -> None:
         while True:
-            try:
-                async with asyncio.timeout(PATIENCE_S):
-                    await self._publisher.probe()
-            except (Unavailable, TimeoutError):
-                pass  # what it means is told by the look
+            await asyncio.sleep(EVERY_S)  # first of all: servers are not connected yet
             try:
                 await self.report()
             except Exception:  # a loop's edge: one odd answer must not end the looking
                 logger.exception("health could not be looked at; going on")
-            await asyncio.sleep(EVERY_S)
 
     async def report(self) -> Report:
         """Return what is wrong, as of the last FRESH_S seconds; never raises Unavailable."""
         async with self._looking:  # who comes meanwhile gets the same report
             if time.monotonic() - self._looked > FRESH_S:
+                if self._probing is None or self._probing.done():
+                    self._probing = asyncio.get_running_loop().create_task(self._probe())
                 self._report = await self._look()
                 self._looked = time.monotonic()
             return self._report
+
+    async def _probe(self) -> None:
+        """Let RabbitMQ say whether it takes messages; what it says is there for the next look."""
+        with contextlib.suppress(Unavailable):
+            await self._publisher.probe()
+        await asyncio.sleep(PROBE_S)
 
     async def _look(self) -> Report:
         redis: str | None = None

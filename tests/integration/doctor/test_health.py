@@ -61,6 +61,12 @@ class Watched:
 
         wait_until(well, timeout_s=SOON_S, what="all is well", every_s=0.3)
 
+    def waits_since(self, task_id: str, seconds: int) -> None:
+        """Make a task that is queued one that has been for so long."""
+        at_ms = self.patient.bench.now_ms() - seconds * 1000
+        key = self.patient.keys.task(task_id)
+        self.patient.client.hset(key, "e:1", f"s|{at_ms}|queued|0|0|")
+
     def submit(self, number: int = 1, **fields: Any) -> list[str]:
         body = {"task_type": "reverse_text", "parameters": {"text": "a"}, **fields}
         answer = self.client.post("/api/tasks/batch", json={"tasks": [body] * number})
@@ -91,6 +97,7 @@ def test_a_worker_that_is_killed_is_missed_until_another_takes_its_place(watched
     again = watched.problem(f"worker-lost:{before.id}")
     assert again["since"] == found["since"]
     (task_id,) = watched.submit()
+    watched.waits_since(task_id, 60)
     unserved = watched.problem("queue-unserved:default")
     assert unserved["severity"] == "critical"
     assert "callboard worker --queues default" in unserved["what_to_do"]
@@ -173,11 +180,9 @@ def test_a_queue_that_waits_too_long_is_behind(watched: Watched) -> None:
     worker = watched.patient.processes["worker"]
     watched.client.post("/api/queues/default/pause")
     tasks = watched.submit(2)
-    key = watched.patient.keys.task(tasks[0])
     os.kill(worker.pid, signal.SIGSTOP)
     watched.client.post("/api/queues/default/resume")
-    long_ago = watched.patient.bench.now_ms() - 301_000
-    watched.patient.client.hset(key, "e:1", f"s|{long_ago}|queued|0|0|")
+    watched.waits_since(tasks[0], 301)
     found = watched.problem("queue-behind:default")
     assert "2 tasks wait, the oldest for 5 min" in found["detail"]
     assert "--queues default" in found["what_to_do"]
