@@ -20,6 +20,7 @@ from web import (
     pages,
     pages_access,
     pages_fleet,
+    pages_schedules,
     pages_tasks,
     problems,
     queues,
@@ -114,6 +115,9 @@ def add_routes(app: App, service: Service, streams: Streams, site: Site, guard: 
     add("/tasks/{task_id}", pages_tasks.TaskPage(site, service))
     add("/observe", pages_tasks.Observe(site, board))
     add("/failed", pages_fleet.Failed(site, service))
+    add("/schedules", pages_schedules.SchedulesPage(site, plans))
+    add("/schedules/new", pages_schedules.NewSchedule(site))
+    add("/schedules/{schedule_id}", pages_schedules.SchedulePage(site, plans))
     add("/queues", pages_fleet.QueuesPage(site, service))
     add("/workers", pages_fleet.WorkersPage(site, service))
     add("/keys", pages_access.KeysPage(site, service.access))

@@ -31,6 +31,7 @@ ARGUMENTS = [
 EXPECTED = (
     "status of 404",
     "status of 409",
+    "status of 412",
     "status of 422",
     "status of 503",
     "net::ERR_INTERNET_DISCONNECTED",

@@ -16,7 +16,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 ROOT = Path(__file__).parents[2]
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 #: Every page without an id in its address; those of one task come below.
-PAGES = ["/", "/tasks", "/observe", "/failed", "/queues", "/workers", "/keys", "/audit"]
+PAGES = [
+    "/", "/tasks", "/observe", "/failed", "/schedules", "/schedules/new", "/queues", "/workers", "/keys",
+    "/audit",
+]  # fmt: skip
 
 
 @cache

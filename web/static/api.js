@@ -105,6 +105,11 @@ export function post(path, body) {
   return request(path, body === undefined ? { method: "POST" } : { method: "POST", headers: JSON_HEADERS, body });
 }
 
+/** Replace what is at an address by a body given as JSON text, if it is still of the version `etag`. */
+export function put(path, body, etag) {
+  return request(path, { method: "PUT", headers: { ...JSON_HEADERS, "If-Match": etag }, body });
+}
+
 export const remove = (path) => request(path, { method: "DELETE" });
 
 /** Submit a body, given as text. Repeating it with the same key is harmless. */
