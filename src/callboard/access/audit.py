@@ -125,8 +125,8 @@ class Audit:
 
     async def _write_soon(self) -> None:
         try:
-            await asyncio.sleep(GATHER_S)
             while any(self._waiting.values()):
+                await asyncio.sleep(GATHER_S)  # each time: a batch of a few costs as much as one of hundreds
                 if not await self._write():
                     await asyncio.sleep(1.0)
         except Exception:
@@ -142,12 +142,14 @@ class Audit:
     async def _write_all(self) -> bool:
         try:
             for trail, waiting in self._waiting.items():
-                while batch := waiting[:BATCH]:
+                left = len(waiting)  # what comes meanwhile waits for the next time
+                while batch := waiting[: min(BATCH, left)]:
                     await asyncio.gather(
                         self._store.run(audit.add(self._keys, trail, batch)),
                         self._store.run(audit.keep_newest(self._keys, trail, self._most)),
                     )
                     del waiting[: len(batch)]
+                    left -= len(batch)
             await self._trim()
         except Unavailable as error:
             logger.warning("%d entries of the audit trail wait for Redis: %s", self._number(), error)
