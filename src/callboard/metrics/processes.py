@@ -17,6 +17,7 @@ from prometheus_client import Metric, values
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from callboard.errors import SettingsError
 from callboard.settings import tell_library
 
 _PREFIX: Final = "callboard-metrics-"
@@ -26,12 +27,21 @@ _ENDED: Final = "ended"
 
 
 class SharedFiles:
-    """The folder of one service; made by the process that starts the others, before they are there."""
+    """The folder of one service; made by the process that starts the others, before they are there.
+
+    Raises SettingsError when there is no room for it.
+    """
 
     def __init__(self) -> None:
         _remove_abandoned()
         self.owner = os.getpid()
-        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        try:
+            self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        except OSError as error:
+            raise SettingsError(
+                "CALLBOARD_WEB_PROCESSES: several processes count in files together, and need a folder for "
+                f"temporary files that they may write to (TMPDIR): {error.strerror}"
+            ) from error
         #: Held open, and so locked, by every process of the service.
         self._owned = os.open(self.path / "owned", os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(self._owned, fcntl.LOCK_EX)

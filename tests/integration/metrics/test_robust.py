@@ -11,6 +11,8 @@ import psutil
 
 from callboard.local.ports import free_ports
 from callboard.local.process import wait_until
+from callboard.local.rabbitmq import RabbitNode
+from callboard.local.redis import RedisServer
 from tests.integration.api import serving
 from tests.integration.api.serving import Board
 from tests.integration.metrics.scraping import Scrape, scrape
@@ -28,6 +30,28 @@ def test_without_servers_a_scrape_says_what_is_away(tmp_path: Path) -> None:
     assert found("callboard_tasks_refused_total", reason="unavailable") == 1
     assert found.total("callboard_queue_depth") == 0
     assert found.total("callboard_build_info") == 1
+
+
+def test_a_frozen_redis_takes_the_numbers_of_the_installation_away_until_it_is_back(
+    rabbitmq: RabbitNode, own_redis: RedisServer, tmp_path: Path, namespace: str
+) -> None:
+    with serving.web_only(tmp_path, rabbitmq, own_redis, namespace) as board:
+
+        def redis_is_up() -> float | None:
+            return scrape(f"{board.url}/metrics")("callboard_up", dependency="redis")
+
+        board.submit("reverse_text", {"text": "a"}, delay=600)
+        os.kill(own_redis.pid, signal.SIGSTOP)
+        try:
+            wait_until(lambda: redis_is_up() == 0, timeout_s=10, what="it is seen")
+            found = scrape(f"{board.url}/metrics")
+        finally:
+            os.kill(own_redis.pid, signal.SIGCONT)
+        assert found.total("callboard_tasks_accepted_total") == 1
+        assert found("callboard_up", dependency="rabbitmq") == 1
+        assert found("callboard_queue_delayed", queue="default") is None
+        wait_until(lambda: redis_is_up() == 1, timeout_s=10, what="it is back")
+        assert scrape(f"{board.url}/metrics")("callboard_queue_delayed", queue="default") == 1
 
 
 def test_what_a_web_process_has_counted_outlives_it(stack: Board, web: Callable[[], Scrape]) -> None:
