@@ -23,6 +23,7 @@ from tests.chaos.outcome import of_the_storm
 from tests.chaos.report import Run, broken, page
 from tests.chaos.story import Say, storm
 from tests.chaos.streams import streams
+from tests.chaos.ticks import ticks
 from tests.servers import ROOT
 
 PAGE: Final = ROOT / "docs/reliability.md"
@@ -65,6 +66,7 @@ def _run(folder: Path, seed: int, minutes: float, say: Say) -> Run:
             (6, measures.delays),
             (5, measures.refusals),
             (4, measures.restarts),
+            (7, ticks),
             (10, streams),
             (1, measures.lost_servers),
         ):
@@ -83,8 +85,6 @@ def _run(folder: Path, seed: int, minutes: float, say: Say) -> Run:
         say(f"FOUND {line}")
     for number, figure in of_the_storm(story).items():
         found[number].insert(0, figure)
-    for number, issue in ((7, 5),):
-        found[number].append(Figure(text=f"with issue {issue}", how="-", kept=None))
     return Run(
         seed=seed, minutes=minutes, accepted=story.verdict.accepted, faults=story.faults,
         machine=_machine(), versions=versions, figures=found,

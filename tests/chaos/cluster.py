@@ -118,6 +118,10 @@ class Cluster:
         argv = [*prefix, sys.executable, "-m", "callboard", *command]
         self.programs[name] = Program(name, argv, env, self.folder)
 
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a worker, for one more process of the installation."""
+        return self._env("worker")
+
     def _env(self, who: str) -> dict[str, str]:
         assert self._proxy is not None
         ports = self._proxy.ports
