@@ -196,7 +196,8 @@ def _refused(error: Exception, request_id: str) -> Refused:
         case TaskNotFound():
             return Refused(404, "No such task", f"In this queue {error}.")
         case QueueNotFound():
-            return Refused(404, "No such queue", f"{error}.")
+            text = str(error)
+            return Refused(404, "No such queue", f"{text[:1].upper()}{text[1:]}.")
         case Conflict():
             return Refused(409, "Too late", f"Nothing was done: {error}.", "Look at the task as it is now.")
         case ValidationFailed():
