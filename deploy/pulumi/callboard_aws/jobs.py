@@ -7,7 +7,7 @@ tests/unit/deploy).
 from dataclasses import dataclass, field
 from typing import Final
 
-from callboard_aws.addresses import fixed_address
+from callboard_aws.addresses import fixed_address, public_subnets
 from callboard_aws.openings import AMQP, REDIS
 from callboard_aws.parameters import Secret
 from callboard_aws.plan import Plan
@@ -58,6 +58,8 @@ def job(plan: Plan, role: Role, *, kind: str = "worker", uploads_url: str = "") 
     secrets = _SECRETS[role]
     address = fixed_address(plan, role)
     web = {"CALLBOARD_BIND": _ALL, "CALLBOARD_PORT": str(plan.web_port)}
+    if plan.certificate_arn:  # the load balancer is in the public subnets, and says who the client is
+        web["CALLBOARD_PROXIES"] = ",".join(public_subnets(plan))
     # Without anybody to let in it stays on loopback, where a tunnel of Session Manager ends.
     dashboard = {"CALLBOARD_DASHBOARD_BIND": _ALL} if plan.dashboard_cidrs else {}
     rabbitmq, redis = fixed_address(plan, Role.RABBITMQ), fixed_address(plan, Role.REDIS)

@@ -16,7 +16,7 @@ WORKER_KINDS: Final = ("worker", "worker-email", "worker-data", "worker-files")
 OWN_SETTINGS: Final = frozenset(
     f"CALLBOARD_{name}"
     for name in (
-        *("BROKER_URL", "REDIS_URL", "FILES_URL", "API_KEYS", "BIND", "PORT", "DASHBOARD_BIND"),
+        *("BROKER_URL", "REDIS_URL", "FILES_URL", "API_KEYS", "PROXIES", "BIND", "PORT", "DASHBOARD_BIND"),
         *("PRIVATE_ADDRESS", "GIT_REF", "IMAGE"),
     )
 )

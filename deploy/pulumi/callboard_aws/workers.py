@@ -39,7 +39,13 @@ class Workers(pulumi.ComponentResource):
             iam_instance_profile={"arn": identity.profile.arn},
             metadata_options=metadata_options(Role.WORKER),
             vpc_security_group_ids=[group_id],
-            block_device_mappings=[{"device_name": "/dev/sda1", "ebs": root_disk()}],
+            block_device_mappings=[
+                # A template's yes and no are texts.
+                {
+                    "device_name": "/dev/sda1",
+                    "ebs": {**root_disk(), "encrypted": "true", "delete_on_termination": "true"},
+                }
+            ],
             user_data=user_data.apply(lambda text: base64.b64encode(text.encode()).decode()),
             update_default_version=True,
             tag_specifications=[{"resource_type": each, "tags": tags} for each in ("instance", "volume")],

@@ -1,11 +1,13 @@
 """Configurations that cannot be used: one line each, with the key and a way out."""
 
+import json
 import re
 
 import pulumi
 import pytest
 import yaml
 
+from callboard_aws.configured import configured
 from callboard_aws.reading import ConfigError, read
 from tests.unit.deploy.graph import GIT_URL, PROGRAM, build
 
@@ -88,6 +90,12 @@ def test_secret_settings_are_never_repeated() -> None:
     assert "secretSettings as well" in refusal({"settings": both, "secretSettings": both})
     plan = read(NEEDED | {"secretSettings": both}, stack="prod", region="eu-central-1")
     assert "hidden" not in repr(plan)
+
+
+def test_the_configuration_is_read_as_pulumi_hands_it_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"callboard:mode": "single", "callboard:workers": '{"worker":3}', "aws:region": "eu-west-1"}
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(given))
+    assert configured("callboard") == {"mode": "single", "workers": '{"worker":3}'}
 
 
 def test_the_program_ends_with_the_text_and_builds_nothing() -> None:

@@ -39,8 +39,8 @@ def test_metadata_takes_a_token_and_everything_is_encrypted(graph_of: GraphOf, m
         assert options["httpTokens"] == "required"
         # Only containers that use S3 by the host's role may reach the metadata.
         assert options["httpPutResponseHopLimit"] == (2 if machine.name in ("web", "worker") else 1)
-        assert all(disk["encrypted"] is True for disk in disks)
-        assert all(disk["deleteOnTermination"] is True for disk in disks)
+        assert all(disk["encrypted"] in (True, "true") for disk in disks)
+        assert all(disk["deleteOnTermination"] in (True, "true") for disk in disks)
     assert all(each.inputs["encrypted"] is True for each in graph.of("ebs/volume:Volume"))
 
 

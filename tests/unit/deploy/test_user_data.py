@@ -15,7 +15,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from deploy.containers import env
-from tests.unit.deploy.graph import GIT_URL, PROGRAM, Graph
+from tests.unit.deploy.graph import CERTIFICATE, GIT_URL, PROGRAM, Graph
 
 GraphOf = Callable[..., Graph]
 FILES = PROGRAM / "callboard_aws/files"
@@ -183,6 +183,7 @@ def test_settings_reach_the_hosts_that_run_callboard_secret_ones_too(
         settings={"CALLBOARD_MAIL_FROM": "Jobs #1 <jobs@example.org>"},
         secretSettings={"CALLBOARD_SMTP_URL": "smtp://me:pa55#word@mail.example.org"},
         dashboardCidrs=["203.0.113.7/32"],
+        certificateArn=CERTIFICATE,
     )
     fill(graph, parameter_store)
 
@@ -196,6 +197,7 @@ def test_settings_reach_the_hosts_that_run_callboard_secret_ones_too(
         "CALLBOARD_MAIL_FROM='Jobs #1 <jobs@example.org>'",
         f"CALLBOARD_API_KEYS='admin:admin:{key}'",
         "CALLBOARD_GIT_REF='main'",
+        "CALLBOARD_PROXIES='10.80.0.0/24,10.80.1.0/24'",
     } <= set(lines("web"))
     assert "CALLBOARD_DASHBOARD_BIND='0.0.0.0'" in lines("scheduler")
     assert not any("SMTP" in line or key in line for line in lines("redis"))
