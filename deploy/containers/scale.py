@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from deploy.containers import dotenv, ready
-from deploy.containers.compose import Compose, Container
+from deploy.containers import dotenv, ready, rolling
+from deploy.containers.compose import Compose
 from deploy.containers.env import Env
 from deploy.containers.services import SERVICES
 from deploy.containers.trouble import Trouble
@@ -52,30 +52,16 @@ def scale(compose: Compose, number: int, service: str) -> None:
     else:
         for each in compose.containers():
             if each.service == service:
-                _remove(compose, each)
+                rolling.remove(compose, each)
     say(f"{number} × {service} in {time.monotonic() - began:.1f} s")
 
 
 def restart(compose: Compose, only: str) -> None:
-    """Replace Callboard's containers by new ones of the present image, one at a time, web last.
-
-    A worker that stops lets its tasks end, the others take over; while web is replaced connections are
-    refused for some seconds, and streams resume.
-    """
+    """Replace Callboard's containers by new ones of the present image, one at a time, web last."""
     names = [name for name in compose.env.services if SERVICES[name].ours]
     if only and only not in names:
         raise Trouble(f"SERVICE={only} is none of Callboard's on this host; there are {', '.join(names)}")
     log = folder_of(compose.root) / "up.log"
+    found = compose.containers()
     for name in [only] if only else names:
-        for each in [found for found in compose.containers() if found.service == name]:
-            began = time.monotonic()
-            _remove(compose, each)
-            compose.run("up", "-d", "--no-deps", "--no-recreate", name, log=log)
-            ready.wait_ready(compose, [name], lambda _line: None)
-            say(f"  {each.name:<28}replaced in {time.monotonic() - began:.1f} s")
-
-
-def _remove(compose: Compose, container: Container) -> None:
-    """Stop a container, its grace time respected, and remove it."""
-    compose.ask("stop", container.id, timeout_s=3600)
-    compose.ask("rm", container.id)
+        rolling.replace(compose, [each for each in found if each.service == name], log, say)

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from deploy.containers import dotenv, ready, servers
+from deploy.containers import dotenv, ready, rolling, servers
 from deploy.containers.compose import Compose
 from deploy.containers.env import Env
 from deploy.containers.services import SERVICES
@@ -48,6 +48,7 @@ def up(compose: Compose, *, new: bool) -> None:
         # Without waiting for one another, which some compose programs do for ever: see ready.py.
         compose.run("up", "-d", "--no-deps", *_servers_first(names), log=log)
         remove_surplus(compose)
+        rolling.replace(compose, rolling.stale(compose, compose.env.get("CALLBOARD_IMAGE", IMAGE)), log, say)
         ready.wait_ready(compose, names, say)
     except (Trouble, KeyboardInterrupt):
         if not before:
