@@ -45,14 +45,6 @@ RUN python3 -m pip --python /opt/callboard/bin/python --disable-pip-version-chec
 # --- the image -----------------------------------------------------------------------------------------------------
 # hadolint ignore=DL3006
 FROM ${BASE}
-ARG VERSION=dev
-ARG REVISION=unknown
-LABEL org.opencontainers.image.title="Callboard" \
-      org.opencontainers.image.description="A lightweight, self-hosted task service" \
-      org.opencontainers.image.licenses="MIT" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
-
 # Uploads go to /data/files unless CALLBOARD_FILES_URL says otherwise; a new volume there belongs to callboard.
 RUN groupadd --gid 10001 callboard \
     && useradd --uid 10001 --gid callboard --home-dir /data --no-create-home --shell /usr/sbin/nologin callboard \
@@ -80,3 +72,12 @@ HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 CMD ["ca
 # No shell between: the process is number 1 and gets SIGTERM itself.
 ENTRYPOINT ["callboard"]
 CMD ["web"]
+
+# Last, because they change with every commit.
+ARG VERSION=dev
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Callboard" \
+      org.opencontainers.image.description="A lightweight, self-hosted task service" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"

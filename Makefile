@@ -51,7 +51,7 @@ key: ## a new API key, shown once: NAME=billing ROLE=submit
 	$(MAKE) --no-print-directory $(VENV)/.run && exec $(VENV)/bin/callboard keys create "$(NAME)" --role "$(ROLE)" \
 		$(if $(wildcard .run/env),--env .run/env) $(ARGS)
 
-restart: ## replace Callboard's containers one by one, nothing lost; SERVICE=worker narrows
+restart: ## restart Callboard's containers one by one, nothing lost; SERVICE=worker narrows
 	$(CONTAINERS) restart $(SERVICE)
 
 backup: ## Redis's data and RabbitMQ's definitions into backups/; TO=folder

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from deploy.containers import backup, env, keys, scale, servers, up
@@ -41,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     scaled = commands.add_parser("scale", help="the number of containers of a worker service")
     scaled.add_argument("number")
     scaled.add_argument("service")
-    restart = commands.add_parser("restart", help="replace Callboard's containers one by one")
+    restart = commands.add_parser("restart", help="restart Callboard's containers one by one")
     restart.add_argument("service", nargs="?", default="")
     key = commands.add_parser("key", help="a new API key, shown once")
     key.add_argument("arguments", nargs=argparse.REMAINDER)
@@ -73,7 +74,7 @@ def _run(options: argparse.Namespace, root: Path) -> int:
     elif options.command == "scale":
         _must_run(compose)
         scale.write(file, compose.env, number, service)
-        scale.scale(find(root, env.load(file, environment), environment), number, service)
+        scale.scale(replace(compose, env=env.load(file, environment)), number, service)
     elif options.command == "restart":
         _must_run(compose)
         scale.restart(compose, options.service)

@@ -61,7 +61,7 @@ def restore(compose: Compose, folder: str) -> None:
         # Nobody may write meanwhile, and Redis itself must not write over the files when it ends.
         ours = [each for each in compose.running() if SERVICES[each.service].ours]
         for each in ours:
-            compose.ask("stop", each.id, timeout_s=3600)
+            compose.end(each)
         compose.feed(
             running[0],
             source / _REDIS,

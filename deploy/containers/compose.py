@@ -107,6 +107,11 @@ class Compose:
         except subprocess.TimeoutExpired:
             raise Trouble(f"{self.engine} {arguments[0]} did not end within {timeout_s:g} s") from None
 
+    def end(self, container: Container, how: str = "stop") -> None:
+        """Stop a container, or `restart` it, with the grace time of its service; raises Trouble."""
+        grace_s = self.env.grace_s(container.service)
+        self.ask(how, "-t", str(grace_s), container.id, timeout_s=grace_s + 120.0)
+
     def take(self, container: Container, path: Path, *command: str) -> None:
         """Write what a command in a container prints to a new private file; raises Trouble."""
         path.touch(mode=0o600)

@@ -71,6 +71,12 @@ class Env:
         found = SERVICES[service]
         return int(self.get(found.count, str(found.default_count))) if found.count else 1
 
+    def grace_s(self, service: str) -> int:
+        """Return the seconds a container has to stop: `stop_grace_period`, which not every engine is told."""
+        if SERVICES[service].count:
+            return int(self.get("CALLBOARD_STOP_GRACE", "45s").removesuffix("s"))
+        return 20 if SERVICES[service].ours else 60
+
     def admin_key(self) -> str:
         """Return the first key with the role admin, or ""."""
         for entry in self.get("CALLBOARD_API_KEYS").split(","):

@@ -44,7 +44,16 @@ def replace(compose: Compose, containers: Iterable[Container], log: Path, say: S
         say(f"  {each.name:<24}replaced in {time.monotonic() - began:.1f} s")
 
 
+def restart(compose: Compose, containers: Iterable[Container], say: Say) -> None:
+    """Restart and wait, one after the other; quicker than `replace`, and otherwise the same."""
+    for each in containers:
+        began = time.monotonic()
+        compose.end(each, "restart")
+        ready.wait_ready(compose, [each.service], lambda _line: None)
+        say(f"  {each.name:<24}restarted in {time.monotonic() - began:.1f} s")
+
+
 def remove(compose: Compose, container: Container) -> None:
     """Stop a container, its grace time respected, and remove it."""
-    compose.ask("stop", container.id, timeout_s=3600)
+    compose.end(container)
     compose.ask("rm", container.id)

@@ -9,7 +9,7 @@ from deploy.containers.compose import Compose
 from deploy.containers.env import Env
 from deploy.containers.services import SERVICES
 from deploy.containers.trouble import Trouble
-from deploy.containers.up import folder_of, remove_surplus, say
+from deploy.containers.up import IMAGE, folder_of, remove_surplus, say
 
 MOST: Final = 64
 
@@ -47,7 +47,7 @@ def scale(compose: Compose, number: int, service: str) -> None:
     log = folder_of(compose.root) / "up.log"
     if number:
         compose.run("up", "-d", "--no-deps", "--no-recreate", service, log=log)
-        remove_surplus(compose)
+        remove_surplus(compose, [service])
         ready.wait_ready(compose, [service], say)
     else:
         for each in compose.containers():
@@ -57,11 +57,16 @@ def scale(compose: Compose, number: int, service: str) -> None:
 
 
 def restart(compose: Compose, only: str) -> None:
-    """Replace Callboard's containers by new ones of the present image, one at a time, web last."""
+    """Restart Callboard's containers one at a time, web last; those of an older image are replaced."""
     names = [name for name in compose.env.services if SERVICES[name].ours]
     if only and only not in names:
         raise Trouble(f"SERVICE={only} is none of Callboard's on this host; there are {', '.join(names)}")
     log = folder_of(compose.root) / "up.log"
     found = compose.containers()
+    stale = rolling.stale(compose, compose.env.get("CALLBOARD_IMAGE", IMAGE))
     for name in [only] if only else names:
-        rolling.replace(compose, [each for each in found if each.service == name], log, say)
+        for each in [container for container in found if container.service == name]:
+            if each in stale:
+                rolling.replace(compose, [each], log, say)
+            else:
+                rolling.restart(compose, [each], say)

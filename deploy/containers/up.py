@@ -47,7 +47,7 @@ def up(compose: Compose, *, new: bool) -> None:
             compose.run("up", "-d", "--no-deps", "--force-recreate", *stale, log=log)
         # Without waiting for one another, which some compose programs do for ever: see ready.py.
         compose.run("up", "-d", "--no-deps", *_servers_first(names), log=log)
-        remove_surplus(compose)
+        remove_surplus(compose, names)
         rolling.replace(compose, rolling.stale(compose, compose.env.get("CALLBOARD_IMAGE", IMAGE)), log, say)
         ready.wait_ready(compose, names, say)
     except (Trouble, KeyboardInterrupt):
@@ -75,13 +75,12 @@ def build(compose: Compose, log: Path) -> None:
     say(f"{time.monotonic() - began:.1f} s")
 
 
-def remove_surplus(compose: Compose) -> None:
+def remove_surplus(compose: Compose, names: list[str]) -> None:
     """Remove containers above the number a service shall have; not every compose program does."""
-    for name in compose.env.services:
-        surplus = [each for each in compose.containers() if each.service == name][compose.env.count(name) :]
-        for each in surplus:
-            compose.ask("stop", each.id)
-            compose.ask("rm", each.id)
+    there = compose.containers()
+    for name in names:
+        for each in [found for found in there if found.service == name][compose.env.count(name) :]:
+            rolling.remove(compose, each)
 
 
 def where(env: Env, *, new: bool) -> str:

@@ -9,6 +9,7 @@ import yaml
 
 from callboard import settings
 from deploy.containers.dotenv import _TEMPLATE
+from deploy.containers.env import Env
 from deploy.containers.services import SERVICES
 
 ROOT = Path(__file__).parents[3]
@@ -92,6 +93,13 @@ def test_a_container_may_stop_longer_than_its_process_needs(name: str) -> None:
     service = FILE["services"][name]
     drain_s = seconds(service["environment"].get("CALLBOARD_DRAIN_TIMEOUT", "0"))
     assert seconds(service["stop_grace_period"]) >= drain_s + 10
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in FILE["services"] if "stop_grace_period" in FILE["services"][name]]
+)
+def test_the_commands_give_a_container_the_same_time_to_stop(name: str) -> None:
+    assert Env({}).grace_s(name) == seconds(FILE["services"][name]["stop_grace_period"])
 
 
 @pytest.mark.parametrize("name", OURS)
