@@ -89,14 +89,19 @@ def password_hash(password: str, salt: bytes | None = None) -> str:
 
 
 def acl(secrets: Secrets) -> str:
-    """Return Redis's users: the one without a name off, Callboard's, and one for backups by hand."""
+    """Return Redis's users: the one without a name, Callboard's, and one for backups by hand.
+
+    Nobody can be the one without a name, but it keeps every right: Redis reads its append-only file in its
+    name, and what that may not do is left out. Without rights every record was gone after a restart (seen
+    with 7.0 and 8.0).
+    """
 
     def digest(password: str) -> str:
         return hashlib.sha256(password.encode()).hexdigest()
 
     rights = " ".join(REDIS_RIGHTS.split())
     return (
-        "user default off\n"
+        "user default off resetpass ~* &* +@all\n"
         f"user {secrets.redis_user} on #{digest(secrets.redis_password)} ~* &* -@all {rights}\n"
         f"user admin on #{digest(secrets.redis_admin)} ~* &* +@all\n"
     )

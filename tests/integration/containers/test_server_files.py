@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pika
@@ -29,34 +30,58 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> env.Secrets:
     return env.secrets_of(env.load(folder / ".env", {}))
 
 
-@pytest.fixture(scope="module")
-def redis_port(secrets: env.Secrets, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+@dataclass
+class Server:
     """A Redis on our redis.conf, with only its folder, port and address changed."""
+
+    folder: Path
+    secrets: env.Secrets
+    port: int = field(default_factory=lambda: free_ports(1)[0])
+
+    def __post_init__(self) -> None:
+        (self.folder / "users.acl").write_text(servers.acl(self.secrets))
+        text = (ROOT / "deploy/redis/redis.conf").read_text()
+        for old, new in {
+            "/etc/callboard/users.acl": f"{self.folder}/users.acl",
+            "dir /data": f"dir {self.folder}",
+            "port 6379": f"port {self.port}",
+            "bind * -::*": "bind 127.0.0.1",
+        }.items():
+            assert old in text
+            text = text.replace(old, new)
+        (self.folder / "redis.conf").write_text(text)
+        self.process = ServerProcess("Redis", self.folder / "redis.log")
+
+    def client(self, user: str, password: str) -> redis.Redis:
+        return redis.Redis(port=self.port, username=user, password=password, decode_responses=True)
+
+    def start(self) -> None:
+        program = str(find_program("redis-server", "valkey-server"))
+        argv = [program, str(self.folder / "redis.conf"), "--maxmemory", "768mb"]
+        self.process.start(argv, {"LC_ALL": "C.UTF-8"})
+        with self.client("admin", self.secrets.redis_admin) as admin:
+
+            def answers() -> bool:
+                try:
+                    return bool(admin.ping())
+                except redis.RedisError:
+                    return False
+
+            self.process.wait_until(answers, timeout_s=20, what="Redis answers")
+
+
+@pytest.fixture(scope="module")
+def server(secrets: env.Secrets, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     require_servers()
-    folder = tmp_path_factory.mktemp("redis")
-    (folder / "users.acl").write_text(servers.acl(secrets))
-    (port,) = free_ports(1)
-    text = (ROOT / "deploy/redis/redis.conf").read_text()
-    changes = {"/etc/callboard/users.acl": f"{folder}/users.acl", "dir /data": f"dir {folder}"}
-    changes |= {"port 6379": f"port {port}", "bind * -::*": "bind 127.0.0.1"}
-    for old, new in changes.items():
-        assert old in text
-        text = text.replace(old, new)
-    (folder / "redis.conf").write_text(text)
-    server = ServerProcess("Redis", folder / "redis.log")
-    program = str(find_program("redis-server", "valkey-server"))
-    server.start([program, str(folder / "redis.conf"), "--maxmemory", "768mb"], {"LC_ALL": "C.UTF-8"})
-    with redis.Redis(port=port, username="admin", password=secrets.redis_admin) as admin:
+    made = Server(tmp_path_factory.mktemp("redis"), secrets)
+    made.start()
+    yield made
+    made.process.stop(20)
 
-        def answers() -> bool:
-            try:
-                return bool(admin.ping())
-            except redis.RedisError:
-                return False
 
-        server.wait_until(answers, timeout_s=20, what="Redis answers")
-        yield port
-    server.stop(20)
+@pytest.fixture
+def redis_port(server: Server) -> int:
+    return server.port
 
 
 @pytest.fixture
@@ -65,6 +90,19 @@ def admin(redis_port: int, secrets: env.Secrets) -> Iterator[redis.Redis]:
         port=redis_port, username="admin", password=secrets.redis_admin, decode_responses=True
     ) as client:
         yield client
+
+
+def test_what_a_script_wrote_is_there_after_redis_was_killed(server: Server) -> None:
+    # Two writes of one script are a transaction in the file; the user that reads it must be allowed EXEC.
+    script = "redis.call('HSET', KEYS[1], 'a', '1') redis.call('ZADD', KEYS[2], 1, 'b')"
+    with server.client("callboard", server.secrets.redis_password) as client:
+        client.eval(script, 2, "kept", "index")
+    server.process.kill()
+    server.start()
+    with server.client("callboard", server.secrets.redis_password) as client:
+        assert client.hgetall("kept") == {"a": "1"}
+        assert client.zrange("index", 0, -1) == ["b"]
+        client.delete("kept", "index")
 
 
 def commands_of_callboard() -> set[str]:
