@@ -9,6 +9,7 @@ from typing import Final
 from callboard.doctor.finding import Finding, fail, ok, warn
 from callboard.doctor.rabbitmq_server import Depths
 from callboard.store import look, schedulers, workers
+from callboard.store import queues as paused_queues
 from callboard.store.keys import Keys
 from callboard.store.schedulers import Schedulers
 from callboard.store.sync import SyncStore
@@ -38,12 +39,14 @@ def alive(store: SyncStore, keys: Keys, queues: Sequence[str], depths: Depths) -
     if unserved:
         yield unserved_by(unserved)
         return
-    deaf = [name for name in queues if depths.consumers.get(name) == 0]
+    paused = store.run(paused_queues.paused(keys))
+    deaf = [name for name in queues if depths.consumers.get(name) == 0 and name not in paused]
     if deaf:
         advice = "see the workers' logs; they connect again by themselves when RabbitMQ lets them"
         yield warn("queues", f"workers live, but none is connected to {', '.join(deaf)}", advice)
     else:
-        yield ok("queues", f"{', '.join(queues)} are all served")
+        but = f", but paused: {', '.join(sorted(paused))}" if paused else ""
+        yield ok("queues", f"{', '.join(queues)} are all served{but}")
 
 
 def nobody() -> Finding:

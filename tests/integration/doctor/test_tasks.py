@@ -2,13 +2,16 @@
 
 from typing import Any
 
+import pika
 import pytest
 
+from callboard.broker.topology import Topology
 from callboard.doctor import records
 from callboard.doctor.finding import Verdict
-from callboard.store import calls
+from callboard.local.process import wait_until
+from callboard.store import calls, queues
 from callboard.tasks.states import State
-from tests.integration.doctor.patient import Patient, one
+from tests.integration.doctor.patient import SOON_S, Patient, ill, one
 
 
 def test_a_missing_worker_is_named_and_so_is_a_queue_that_nobody_serves(healthy: Patient) -> None:
@@ -32,6 +35,23 @@ def test_a_missing_scheduler_is_named(healthy: Patient) -> None:
     found = one(healthy.examine(), "scheduler")
     assert (found.verdict, "callboard scheduler" in found.advice) == (Verdict.FAIL, True)
     healthy.start("scheduler")
+    healthy.wait_healthy()
+
+
+def test_a_paused_queue_is_no_fault_however_long_its_tasks_wait(healthy: Patient) -> None:
+    """Its workers take nothing from RabbitMQ, while their threads are idle."""
+    healthy.store.run(queues.pause(healthy.keys, "email"))
+    with pika.BlockingConnection(pika.URLParameters(healthy.settings.broker_url)) as connection:
+        name = Topology(healthy.settings.namespace).work_queue("email")
+        wait_until(
+            lambda: connection.channel().queue_declare(name, passive=True).method.consumer_count == 0,
+            timeout_s=SOON_S,
+            what="no worker takes from it",
+        )
+    found = healthy.examine()
+    assert ill(found) == []
+    assert one(found, "queues").detail.endswith("but paused: email")
+    healthy.store.run(queues.resume(healthy.keys, "email"))
     healthy.wait_healthy()
 
 
