@@ -10,16 +10,18 @@ import pendulum
 import pytest
 from periodiq import PeriodiqMiddleware
 
+from callboard import bootstrap
 from callboard.broker.embedded import EmbeddedBroker
 from callboard.scheduler.clock import Clock
 from callboard.scheduler.ticks import QUEUE, declare_ticks
 from callboard.scheduler.trim import Trimmer
-from callboard.settings import MEMORY
-from callboard.store import calls, pages, schedulers
+from callboard.settings import MEMORY, Settings
+from callboard.store import calls, pages, schedulers, schedules
 from callboard.store.clients import sync_client
 from callboard.store.keys import Keys, keys_for
+from callboard.store.schedules import Definition
 from callboard.store.sync import SyncStore
-from callboard.tasks.ids import first_id_at
+from callboard.tasks.ids import first_id_at, new_task_id
 from callboard.tasks.record import TaskRecord
 from callboard.tasks.states import State
 from callboard.tasks.times import now_ms
@@ -163,3 +165,36 @@ def test_two_scheduler_processes_start_tick_and_stop(board: Installation) -> Non
     assert board.store.run(schedulers.seen(board.keys)).beats == {}
     minutes: Any = board.redis.keys(f"{board.keys.prefix}tick:trim:*")
     assert 1 <= len(minutes) <= 2
+
+
+def test_in_embedded_mode_the_clock_itself_submits_what_is_due(namespace: str) -> None:
+    """The workers' threads may all be busy: nothing of it waits in a queue."""
+    settings = Settings(namespace=namespace, actors=("tests.tasks_for_tests",))
+    made = bootstrap.parts(settings)
+    now = [29_000_000 * MINUTE_MS]
+    task = Definition(name="n", cron="* * * * *", time_zone="UTC", missed="all", task=b'{"task_type":"echo"}')
+    kept = schedules.fields_of(task)
+    schedule_id = new_task_id()
+    made.store.run(
+        schedules.save(
+            made.keys, schedule_id, kept, expected="new", settled_ms=now[0], next_tick=now[0] + 1, at_most=1
+        )
+    )
+
+    def queued() -> int:
+        return int(made.broker.queues["default"].qsize()) if "default" in made.broker.queues else 0
+
+    process = bootstrap.scheduler(settings, made, clock=lambda: now[0], look_s=0.005)
+    process.start()
+    try:
+        soon(lambda: made.store.run(schedulers.seen(made.keys)).beats, "it says that it lives")
+        for minute in range(1, 4):
+            now[0] += MINUTE_MS
+            soon(lambda n=minute: queued() == n, "the task is queued")  # type: ignore[misc]
+    finally:
+        process.stop()
+        made.broker.close()
+    found = made.store.run(schedules.read(made.keys, schedule_id))
+    assert found is not None
+    assert (found.runs, found.last_tick, found.last_status) == (3, now[0], "queued")
+    assert made.store.run(schedulers.seen(made.keys)).beats == {}
