@@ -3,10 +3,10 @@
 A new route gets its row here; a test compares the table with app.py. A route without one needs `admin`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from callboard.access.roles import Role
+from callboard.access.roles import Role, granting
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,13 @@ class Rule:
     own: bool = False
     #: Any key will do, whatever its role.
     any_role: bool = False
+    #: The roles that may, in a tuple: looking one up in it compares no texts and computes no hash.
+    allowed: tuple[Role, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Work out who may."""
+        some = () if self.role is None else granting(self.role)
+        object.__setattr__(self, "allowed", tuple(Role) if self.any_role else tuple(some))
 
 
 PUBLIC: Final = Rule(None)
