@@ -1,5 +1,7 @@
 """What each host runs: profiles of docker-compose.yml, the .env they get, the secrets they may read.
 
+Only what does not change while the host lives: a change replaces it. The rest is in `parameters.release`.
+
 The names are those of docker-compose.yml and of deploy/containers, which reads the .env (and does so in
 tests/unit/deploy).
 """
@@ -7,7 +9,7 @@ tests/unit/deploy).
 from dataclasses import dataclass, field
 from typing import Final
 
-from callboard_aws.addresses import fixed_address, public_subnets
+from callboard_aws.addresses import fixed_address
 from callboard_aws.openings import AMQP, REDIS
 from callboard_aws.parameters import Secret
 from callboard_aws.plan import Plan
@@ -57,29 +59,22 @@ def job(plan: Plan, role: Role, *, kind: str = "worker", uploads_url: str = "") 
     """
     secrets = _SECRETS[role]
     address = fixed_address(plan, role)
-    web = {"CALLBOARD_BIND": _ALL, "CALLBOARD_PORT": str(plan.web_port)}
-    if plan.certificate_arn:  # the load balancer is in the public subnets, and says who the client is
-        web["CALLBOARD_PROXIES"] = ",".join(public_subnets(plan))
-    # Without anybody to let in it stays on loopback, where a tunnel of Session Manager ends.
-    dashboard = {"CALLBOARD_DASHBOARD_BIND": _ALL} if plan.dashboard_cidrs else {}
+    web = {"CALLBOARD_BIND": _ALL} | _KEYS
     rabbitmq, redis = fixed_address(plan, Role.RABBITMQ), fixed_address(plan, Role.REDIS)
     servers = _servers(rabbitmq or "rabbitmq", redis or "redis")
     shared = servers | {"CALLBOARD_FILES_URL": uploads_url, "AWS_DEFAULT_REGION": plan.region}
     match role:
         case Role.HOST:
-            own = {"COMPOSE_PROFILES": "all", "CALLBOARD_WORKERS": str(plan.workers["worker"])}
-            return Job(
-                secrets=secrets,
-                env=own | servers | web | dashboard | _KEYS | _RABBITMQ_ADMIN | _REDIS_ADMIN,
-            )
+            env = {"COMPOSE_PROFILES": "all"} | servers | web | _RABBITMQ_ADMIN | _REDIS_ADMIN
+            return Job(secrets=secrets, env=env)
         case Role.WEB:
-            return Job(secrets=secrets, env={"COMPOSE_PROFILES": "web"} | shared | web | _KEYS)
+            return Job(secrets=secrets, env={"COMPOSE_PROFILES": "web"} | shared | web)
         case Role.WORKER:
             count = f"CALLBOARD_{kind.replace('worker', 'workers').replace('-', '_').upper()}"
             return Job(secrets=secrets, env={"COMPOSE_PROFILES": kind} | shared, one_a_core=count)
         case Role.SCHEDULER:
             own = {"COMPOSE_PROFILES": "scheduler,dashboard"}
-            return Job(secrets=secrets, env=own | shared | dashboard | _KEYS)
+            return Job(secrets=secrets, env=own | shared | _KEYS)
         case Role.RABBITMQ | Role.REDIS:
             name = "CALLBOARD_BROKER_URL" if role is Role.RABBITMQ else "CALLBOARD_REDIS_URL"
             admin = _RABBITMQ_ADMIN if role is Role.RABBITMQ else _REDIS_ADMIN

@@ -8,6 +8,7 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
+from callboard_aws.addresses import public_subnets
 from callboard_aws.plan import Plan
 
 
@@ -69,8 +70,15 @@ class Parameters(pulumi.ComponentResource):
 
 def release(plan: Plan) -> dict[str, str]:
     """Return what changes with an upgrade: hosts read it at every start, so no host is replaced for it."""
-    return {
+    found = {
         "CALLBOARD_GIT_REF": plan.git_ref,
         "CALLBOARD_IMAGE": plan.image or "",
-        **plan.settings,
+        "CALLBOARD_PORT": str(plan.web_port),
     }
+    if plan.dashboard_cidrs:  # else it stays on loopback, where a tunnel of Session Manager ends
+        found["CALLBOARD_DASHBOARD_BIND"] = "0.0.0.0"  # noqa: S104 (who reaches it is the security groups' business)
+    if plan.certificate_arn:  # the load balancer is in the public subnets, and says who the client is
+        found["CALLBOARD_PROXIES"] = ",".join(public_subnets(plan))
+    if not plan.multi:
+        found["CALLBOARD_WORKERS"] = str(plan.workers["worker"])
+    return found | dict(plan.settings)

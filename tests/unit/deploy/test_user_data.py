@@ -81,6 +81,32 @@ def test_a_script_writes_the_files_as_they_are_in_the_repository(graph_of: Graph
         json.loads(written["/etc/docker/daemon.json"])
 
 
+def test_what_may_change_is_not_in_user_data_so_no_host_is_replaced_for_it(graph_of: GraphOf) -> None:
+    changes = {
+        "gitRef": "v1.5.0",
+        "image": "registry.example.org/callboard:1.5.0",
+        "workers": 5,
+        "webPort": "8080",
+        "certificateArn": CERTIFICATE,
+        "settings": {"CALLBOARD_LOG_LEVEL": "DEBUG"},
+        "secretSettings": {"CALLBOARD_SMTP_URL": "smtp://mail.example.org"},
+    }
+    for mode, hosts in (("single", ["host"]), ("multi", ["web", "rabbitmq", "redis", "scheduler"])):
+        for host in hosts:
+            before = graph_of(mode).one("ec2/instance:Instance", host)
+            after = graph_of(mode, **changes).one("ec2/instance:Instance", host)
+            assert after.inputs["userData"] == before.inputs["userData"]
+    release = graph_of("single", **changes).one("ssm/parameter:Parameter", "release").inputs["value"]
+    assert json.loads(release) == {
+        "CALLBOARD_GIT_REF": "v1.5.0",
+        "CALLBOARD_IMAGE": "registry.example.org/callboard:1.5.0",
+        "CALLBOARD_WORKERS": "5",
+        "CALLBOARD_PORT": "8080",
+        "CALLBOARD_PROXIES": "10.80.0.0/24,10.80.1.0/24",
+        "CALLBOARD_LOG_LEVEL": "DEBUG",
+    }
+
+
 @pytest.fixture(scope="module")
 def parameter_store() -> Iterator[str]:
     server = ThreadedMotoServer("127.0.0.1", port=0)
