@@ -63,9 +63,9 @@ restore: ## FROM=backups/…: put a backup in the place of what is there
 test-containers: $(VENV)/.dev ## the tests that need a container engine
 	@exec $(PY) -m pytest -m containers $(ARGS)
 
-test: $(VENV)/.dev ## every test, with real RabbitMQ, Redis and browser; ARGS="-k name" narrows
+test: $(VENV)/.dev ## every test, with real RabbitMQ, Redis and browser; ARGS="-k name" narrows, JOBS=0: one after the other
 	@scripts/install-system.sh servers browser axe
-	@exec $(PY) -m pytest $(ARGS)
+	@exec $(PY) -m pytest -n $(or $(JOBS),3) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, shellcheck, hadolint, the compose files against their specification
 	@$(VENV)/bin/ruff check .
