@@ -18,6 +18,10 @@ UNIT_MS: Final = 100
 #: 28 levels of 100 ms reach 310 days; a longer delay takes another lap (`Options.due_ms`).
 LEVELS: Final = 28
 LONGEST_MS: Final = UNIT_MS * (2**LEVELS - 1)
+#: Deliveries of one message of a quorum queue. RabbitMQ 4 stops at 20 by itself, and counts what a stopping
+#: worker, a pause or a lost connection gives back; poison is the claim's business. No number means no limit
+#: to RabbitMQ 3 alone.
+DELIVERIES_MOST: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ class Topology:
             "x-dead-letter-routing-key": self.dead_queue(queue),
         }
         if self.queue_type == "quorum":
-            arguments["x-queue-type"] = "quorum"
+            arguments |= {"x-queue-type": "quorum", "x-delivery-limit": DELIVERIES_MOST}
         else:
             arguments["x-max-priority"] = MAX_LEVEL
         dead = {"x-queue-type": "quorum"} if self.queue_type == "quorum" else {}
