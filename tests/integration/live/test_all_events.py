@@ -1,6 +1,5 @@
 """`GET /api/events`: every task's changes, for dashboards."""
 
-import secrets
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -127,7 +126,7 @@ def test_a_filter_by_time_tells_of_tasks_created_then(web: Web, tmp_path: Path) 
         ("?status=done", "/status"),
         ("?priority=urgent", "/priority"),
         ("?created_after=yesterday", "/created_after"),
-        ("?" + secrets.token_hex(4) + "=1", None),
+        ("?nobody_knows=1", None),
     ],
 )
 def test_what_cannot_be_filtered_by_is_refused(web: Web, query: str, pointer: str | None) -> None:
