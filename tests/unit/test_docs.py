@@ -17,6 +17,8 @@ DOCUMENTS = sorted(
         *(ROOT / "requirements").glob("*.md"),
     ]
 )
+#: Of `make chaos`.
+WRITTEN_LATER = {ROOT / "docs/reliability.md"}
 #: Where a variable or a text of the program may stand.
 SOURCES = [
     *(ROOT / "src").rglob("*.py"),
@@ -99,8 +101,8 @@ def test_links_lead_somewhere(document: Path) -> None:
             continue
         path, _, anchor = target.partition("#")
         file = (document.parent / path).resolve() if path else document
-        assert file.exists(), target
-        if anchor and file.suffix == ".md":
+        assert file.exists() or file in WRITTEN_LATER, target
+        if anchor and file.suffix == ".md" and file.exists():
             heads = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.M)
             slugs = {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
             assert anchor in slugs, target
@@ -111,7 +113,7 @@ def test_addresses_of_the_api_exist(document: Path) -> None:
     routes = re.findall(r'add\("(/[^"]*)"', (ROOT / "web/app.py").read_text(encoding="utf-8"))
     patterns = [re.compile(re.sub(r"\{[^}]+\}", "[^/]+", route)) for route in routes]
     text = code_of(document.read_text(encoding="utf-8"))
-    for path in re.findall(r"(?:GET|POST|PUT|DELETE|WS) (/[\w/{}.\-]*)", text):
+    for path in re.findall(r"(?:GET|POST|PUT|DELETE|WS) (/[\w][\w/{}.\-]*|/)", text):
         assert any(pattern.fullmatch(path.rstrip("/") or "/") for pattern in patterns), path
 
 

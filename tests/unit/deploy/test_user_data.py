@@ -14,7 +14,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from deploy.containers import env
+from deploy.containers import env, servers
 from tests.unit.deploy.graph import CERTIFICATE, GIT_URL, PROGRAM, Graph
 
 GraphOf = Callable[..., Graph]
@@ -185,6 +185,13 @@ def test_every_host_runs_its_part_with_an_env_that_make_up_takes(
         path.write_text(env_of(script), encoding="utf-8")
         found[name] = env.load(path, {})  # raises on what is missing, weak or of no use
     assert {name: each.services for name, each in found.items()} == SERVICES
+    written = {}
+    for name, each in found.items():
+        servers.write(each, tmp_path / name)
+        written[name] = {path.name for path in (tmp_path / name).iterdir()}
+    assert written["multi-rabbitmq"] == {"definitions.json", "memory.conf"}
+    assert written["multi-redis"] == {"users.acl"}
+    assert written["multi-worker"] == set()
     rabbitmq, redis = found["multi-rabbitmq"], found["multi-redis"]
     assert rabbitmq.get("CALLBOARD_PRIVATE_ADDRESS") == "10.80.8.10"
     assert redis.get("CALLBOARD_PRIVATE_ADDRESS") == "10.80.8.11"
