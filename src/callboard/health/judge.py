@@ -11,6 +11,7 @@ from callboard.doctor import processes, rabbitmq_server, redis_server
 from callboard.flow import Minute, Rates, rates
 from callboard.health.problem import Problem, Severity, of_finding
 from callboard.store.schedulers import Schedulers
+from callboard.store.schedules import Schedule
 from callboard.store.workers import QueueEntry, WorkerEntry
 
 #: Minutes (and the one that has begun) over which trends and failures are judged.
@@ -56,6 +57,8 @@ class Seen:
     outbox: float | None
     due: float | None
     minutes: Sequence[Minute] = field(default_factory=list)
+    #: Those whose last tick had no task.
+    schedules: Sequence[Schedule] = field(default_factory=list)
 
 
 def servers(rabbitmq: str | None, blocked: str | None, redis: str | None) -> Iterator[Problem]:
@@ -84,6 +87,7 @@ def inside(
         if not seen.alive:
             yield from of_finding(processes.nobody(), "workers-none", "No worker is alive", Severity.WARNING)
         yield from _scheduler(seen.schedulers)
+    yield from _schedules(seen.schedules)
     yield from of_finding(
         processes.judge_outbox(seen.outbox, seen.now), "outbox", "Messages are not confirmed"
     )
@@ -145,6 +149,18 @@ def _scheduler(seen: Schedulers) -> Iterator[Problem]:
             id=each.id, severity=each.severity, title=each.title, detail=each.detail,
             what_to_do=each.what_to_do, since_ms=known,
         )  # fmt: skip
+
+
+def _schedules(troubled: Sequence[Schedule]) -> Iterator[Problem]:
+    for each in troubled:
+        yield Problem(
+            id=f"schedule-broken:{each.schedule_id}",
+            severity=Severity.WARNING,
+            title=f"The schedule {each.definition.name} has not submitted its task",
+            detail=f"{(each.problem or '').rstrip('.')}.",
+            what_to_do="Change it on the page Schedules, or deploy what it needs; its next tick tries again.",
+            since_ms=each.problem_at,
+        )
 
 
 def _queue(entry: QueueEntry, seen: Seen, flow: Rates, limits: Limits) -> Iterator[Problem]:

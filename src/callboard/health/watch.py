@@ -19,7 +19,7 @@ from callboard.flow import Flow
 from callboard.health import judge
 from callboard.health.judge import WINDOW_MIN, Limits, Seen
 from callboard.health.problem import Problem, Report, Severity, in_order
-from callboard.store import calls, look, problems, schedulers, workers
+from callboard.store import calls, look, problems, schedulers, schedules, workers
 from callboard.store.keys import Keys
 from callboard.submit import AsyncRunner
 from callboard.tasks.times import now_ms
@@ -33,8 +33,19 @@ EVERY_S: Final = 10.0
 PROBE_S: Final = 4.0
 #: Seconds a look may take.
 PATIENCE_S: Final = 0.6
+#: Schedules that are told to have a problem; the others are on their page.
+SCHEDULES_MOST: Final = 5
 #: What is not looked at while Redis is away.
-INSIDE: Final = ("workers", "schedulers", "queues", "outbox", "delays", "failures", "dead letters")
+INSIDE: Final = (
+    "workers",
+    "schedulers",
+    "schedules",
+    "queues",
+    "outbox",
+    "delays",
+    "failures",
+    "dead letters",
+)
 
 
 class Broker(Protocol):
@@ -133,7 +144,7 @@ class Health:
 
     async def _seen(self) -> Seen:
         run, keys = self._store.run, self._keys
-        about, (entries, outbox, due, minutes) = await asyncio.gather(
+        about, (entries, outbox, due, minutes, troubled) = await asyncio.gather(
             asyncio.gather(
                 run(schedulers.seen(keys)), self._info(), run(workers.live(keys)), run(workers.lost(keys))
             ),
@@ -142,6 +153,7 @@ class Health:
                 run(look.earliest(keys, "outbox")),
                 run(look.earliest(keys, "due")),
                 self._flow.minutes(WINDOW_MIN + 1),
+                run(schedules.troubled(keys, SCHEDULES_MOST)),
             ),
         )
         known, info, alive, lost = about
@@ -151,7 +163,7 @@ class Health:
                 await run(calls.gone(keys, each.id))
         return Seen(
             now=known.now, info=info, queues=entries, alive=alive, lost=left, schedulers=known,
-            outbox=outbox, due=due, minutes=minutes,
+            outbox=outbox, due=due, minutes=minutes, schedules=troubled,
         )  # fmt: skip
 
     async def _info(self) -> dict[str, Any] | None:

@@ -106,6 +106,11 @@ def newest(keys: Keys, at_most: int) -> Call[list[Schedule]]:
     return Call(_rows, [keys.prefix, "all", "", at_most, *_FIELDS], script("schedules"))
 
 
+def troubled(keys: Keys, at_most: int) -> Call[list[Schedule]]:
+    """Read schedules whose last tick had no task, the oldest first."""
+    return Call(_rows, [keys.prefix, "troubled", "", at_most, *_FIELDS], script("schedules"))
+
+
 def due(keys: Keys, upto_ms: int, at_most: int) -> Call[list[Schedule]]:
     """Read schedules with a tick up to a time, the longest due first."""
     return Call(_rows, [keys.prefix, "due", upto_ms, at_most, *_FIELDS], script("schedules"))

@@ -149,6 +149,8 @@ async def test_a_problem_is_kept_until_a_task_is_made_or_the_schedule_is_saved(b
         broken = await read(bench, made.schedule_id)
         assert (broken.problem, broken.last_tick, broken.next_tick) == ("no such type", tick, tick + 1)
         assert broken.problem_at is not None
+        assert await bench.run(schedules.troubled(bench.keys, 5)) == [broken]
+        assert await bench.run(schedules.troubled(bench.keys, 0)) == []
         if repair == "task":
             before, tick = tick, tick + MINUTE
             await bench.run(schedules.settle(bench.keys, broken, before, tick, None, record=task(made, tick)))
@@ -156,6 +158,7 @@ async def test_a_problem_is_kept_until_a_task_is_made_or_the_schedule_is_saved(b
             assert await save(bench, broken, broken.version, name="b") == "saved"
         repaired = await read(bench, made.schedule_id)
         assert (repaired.problem, repaired.problem_at) == (None, None)
+        assert await bench.run(schedules.troubled(bench.keys, 5)) == []
 
 
 async def test_what_is_settled_never_goes_back(bench: Bench) -> None:

@@ -9,6 +9,7 @@ from callboard.flow import Minute, rates
 from callboard.health.judge import Limits, Seen, inside, servers, spell, unreplaced
 from callboard.health.problem import Problem, Report, Severity, in_order, view
 from callboard.store.schedulers import Schedulers
+from callboard.store.schedules import Definition, Schedule
 from callboard.store.workers import QueueEntry, WorkerEntry
 
 NOW = 1_800_000_059_999  # the last millisecond of a minute
@@ -299,3 +300,16 @@ def test_rates_are_over_the_whole_window() -> None:
         found = rates([*steady, now], ["echo", "mail"], MINUTE * 60_000 + begun_ms)
         assert (round(found.came, 1), round(found.ended, 1)) == (1.0, 0.5)
     assert rates(steady, ["another"], NOW).came == 0
+
+
+def test_a_schedule_whose_last_tick_had_no_task() -> None:
+    task = Definition(name="Nightly", cron="@daily", time_zone="UTC", missed="once", task=b"{}")
+    broken = Schedule(
+        schedule_id="0199d2a0-0000-7000-8000-000000000000", definition=task, version=1, created_at=NOW,
+        updated_at=NOW, last_tick=NOW, next_tick=NOW, last_task_id=None, last_status=None, last_run_at=None,
+        runs=0, skipped=0, problem="/task_type: no task type 'gone'", problem_at=NOW - 9_000,
+    )  # fmt: skip
+    one = only(found(schedules=[broken]))
+    assert (one.id, one.severity) == (f"schedule-broken:{broken.schedule_id}", Severity.WARNING)
+    assert (one.since_ms, "Nightly" in one.title) == (NOW - 9_000, True)
+    assert "no task type 'gone'" in one.detail
