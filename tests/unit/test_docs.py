@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from callboard.cli import _parser
+from web.access import RULES
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
@@ -110,11 +111,13 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 @named
 def test_addresses_of_the_api_exist(document: Path) -> None:
-    routes = re.findall(r'add\("(/[^"]*)"', (ROOT / "web/app.py").read_text(encoding="utf-8"))
-    patterns = [re.compile(re.sub(r"\{[^}]+\}", "[^/]+", route)) for route in routes]
+    known = [(method, re.compile(re.sub(r"\{[^}]+\}", "[^/]+", route))) for method, route in RULES]
     text = code_of(document.read_text(encoding="utf-8"))
-    for path in re.findall(r"(?:GET|POST|PUT|DELETE|WS) (/[\w][\w/{}.\-]*|/)", text):
-        assert any(pattern.fullmatch(path.rstrip("/") or "/") for pattern in patterns), path
+    for method, path in re.findall(r"\b(GET|POST|PUT|DELETE|WS) (/[\w][\w/{}.\-]*|/(?![\w{]))", text):
+        wanted = "WEBSOCKET" if method == "WS" else method
+        assert any(
+            wanted == each and pattern.fullmatch(path.rstrip("/") or "/") for each, pattern in known
+        ), f"{method} {path}"
 
 
 def test_troubleshooting_quotes_the_programs_own_words() -> None:
