@@ -113,14 +113,18 @@ class Guard:
         if who is not None and who.ended and req.method in SAFE and resp.stream is None:
             problems.send(req, resp, unauthorized("this key or session has just been ended"))
         if rule.audit is not None and (who is not None or rule.role is None):
+            status = resp.status if isinstance(resp.status, int) else resp.status_code
+            target = req.context.get("target")
+            if target is None and status in (201, 202):  # what was made, if its resource did not say
+                target = (resp.get_header("Location") or "").rpartition("/")[2]
             self._access.audit.note(
                 who.name if who else principals.ANONYMOUS,
                 who.key_id if who else "",
                 rule.audit,
-                req.context.get("target") or (resp.get_header("Location") or "").rpartition("/")[2],
+                target or "",
                 req.remote_addr,
                 req.context.get("request_id") or "",
-                resp.status if isinstance(resp.status, int) else resp.status_code,
+                status,
             )
 
     async def _who(self, req: Request) -> Principal | None:

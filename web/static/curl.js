@@ -3,11 +3,14 @@
 import { copyText } from "./copy.js";
 import { byId } from "./dom.js";
 
+/** Who is signed in needs a key in a shell; pages never know it. */
+const key = document.querySelector('meta[name="csrf"]') ? ` \\\n  -H "Authorization: Bearer $CALLBOARD_KEY"` : "";
+
 /** Return the curl command that posts `body`. */
 export function command(body) {
   const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
   const url = `${location.origin}/api/tasks`;
-  return `curl -sS ${quoted(url)} \\\n  -H 'Content-Type: application/json' \\\n  --data-raw ${quoted(body)}`;
+  return `curl -sS ${quoted(url)} \\\n  -H 'Content-Type: application/json'${key} \\\n  --data-raw ${quoted(body)}`;
 }
 
 /** Put the command on the clipboard, or show it to be copied by hand; returns what to tell the user. */
