@@ -41,7 +41,7 @@ def render(plan: Plan, job: Job, *, data_volume: str = "") -> str:
     for name, place in _PLACES.items():
         parts += _write(*place, (_FILES / name).read_text(encoding="utf-8"))
     parts += [
-        "callboard-host setup",
+        "/usr/local/sbin/callboard-host setup",
         "systemctl daemon-reload",
         "systemctl enable --now --no-block callboard.service",
         "",
