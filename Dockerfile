@@ -63,7 +63,6 @@ ENV PATH=/opt/callboard/bin:/app/bin:$PATH \
 
 USER 10001:10001
 WORKDIR /data
-VOLUME /data/files
 EXPOSE 5000 5555
 
 # Each process is asked about itself: the role is the command it was started with.

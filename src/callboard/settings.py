@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from callboard.access.networks import Networks, parse_networks
 from callboard.access.secret import GivenKey, parse_given
 from callboard.errors import SettingsError
+from callboard.store import sentinel
 
 PREFIX: Final = "CALLBOARD_"
 MEMORY: Final = "memory://"
@@ -267,6 +268,8 @@ def _broker_url(text: str) -> str:
 
 
 def _redis_url(text: str) -> str:
+    if sentinel.is_sentinel(text):
+        return sentinel.checked(text)
     return text if text == MEMORY else _url(text, ("redis", "rediss", "unix"), "redis://localhost:6379/0")
 
 

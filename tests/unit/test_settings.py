@@ -7,6 +7,7 @@ import pytest
 
 from callboard.errors import SettingsError
 from callboard.settings import PREFIX, Settings, from_env, worker_id
+from callboard.store import sentinel
 
 SECRET = "hunter2-do-not-show"
 SERVERS = {
@@ -248,3 +249,32 @@ def test_keys_are_kept_as_digests_only() -> None:
     (given,) = from_env({"CALLBOARD_API_KEYS": f"ops:Admin:{SECRET}:a"}).api_keys
     assert (given.name, given.role) == ("ops", "admin")
     assert SECRET not in repr(given)
+
+
+def test_redis_may_be_watched_by_sentinels() -> None:
+    url = "redis+sentinel://:secret-of-redis@h1:26379,h2/3?name=callboard&sentinel_password=theirs"
+    assert from_env({**SERVERS, "CALLBOARD_REDIS_URL": url}).redis_url == url
+    found = sentinel.parse(url)
+    assert found.sentinels == (("h1", 26379), ("h2", 26379))
+    assert (found.name, found.database, found.password) == ("callboard", 3, "secret-of-redis")
+    assert (found.sentinel_password, found.tls) == ("theirs", False)
+    assert "secret-of-redis" not in repr(found)
+    assert "theirs" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("redis+sentinel://h1:26379/0", "lacks ?name="),
+        ("redis+sentinel://h1:26379,h2:99999/0?name=m", "no host:port"),
+        ("redis+sentinel:///0?name=m", "no host:port"),
+        ("redis+sentinel://:hidden-one@h1/x?name=m", "no number"),
+        ("redis+sentinel://h1/0?name=m&master=m", "not master"),
+    ],
+)
+def test_an_address_of_sentinels_that_cannot_be_used_is_told(url: str, says: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        from_env({**SERVERS, "CALLBOARD_REDIS_URL": url})
+    assert str(caught.value).startswith("CALLBOARD_REDIS_URL: ")
+    assert says in str(caught.value)
+    assert "hidden-one" not in str(caught.value)

@@ -98,6 +98,6 @@ def secrets_of(settings: Settings) -> list[str]:
         found |= {parts.password or "", unquote(parts.password or ""), parts.query}
         for option in parts.query.split("&"):
             name, _, value = option.partition("=")
-            if name in ("key", "secret", "token"):
+            if name in ("key", "secret", "token", "sentinel_password"):
                 found |= {value, unquote(value)}
     return sorted((each for each in found if len(each) > 2), key=len, reverse=True)

@@ -12,6 +12,7 @@ import redis
 from redis.exceptions import RedisError
 
 from callboard.doctor.finding import Finding, fail, ok, warn
+from callboard.store import sentinel
 
 _OLDEST: Final = 7
 #: Shares of the memory there is.
@@ -56,6 +57,10 @@ def judge(info: Mapping[str, Any]) -> list[Finding]:
 
 def address(url: str) -> str:
     """Return host, port and database of a Redis URL, without its password."""
+    if sentinel.is_sentinel(url):
+        watched = sentinel.parse(url)
+        hosts = ", ".join(f"{host}:{port}" for host, port in watched.sentinels)
+        return f"{watched.name} of the Sentinels {hosts}"
     parts = urlsplit(url)
     if parts.scheme == "unix":
         return parts.path

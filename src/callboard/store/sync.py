@@ -55,7 +55,9 @@ class SyncStore:
                 return self._on(connection, command)
             except RedisConnectionError:
                 pass  # it was cut while it was idle; calls are safe to send twice
-        connection = self._local.connection = self._client.connection_pool.make_connection()
+        connection = self._client.connection_pool.make_connection()
+        connection.connect()  # the first command would do it too, but without asking the Sentinels where
+        self._local.connection = connection
         return self._on(connection, command)
 
     def _on(self, connection: Any, command: list[Any]) -> Any:
