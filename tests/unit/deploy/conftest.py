@@ -1,9 +1,11 @@
 """Every stack the tests look at, built once against Pulumi's mocks."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 from tests.unit.deploy.graph import Graph, build
 
@@ -20,3 +22,25 @@ def graph_of() -> Callable[..., Graph]:
         return built[key]
 
     return find
+
+
+@pytest.fixture(scope="session")
+def parameter_store() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", port=0)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def aws_env(parameter_store: str) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL": parameter_store,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PATH": os.environ["PATH"],
+    }

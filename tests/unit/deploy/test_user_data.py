@@ -2,20 +2,17 @@
 
 import base64
 import json
-import os
-import re
 import runpy
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from deploy.containers import env, servers
-from tests.unit.deploy.graph import CERTIFICATE, GIT_URL, PROGRAM, Graph
+from tests.unit.deploy.graph import CERTIFICATE, PROGRAM, Graph
+from tests.unit.deploy.host_files import files_of, fill
 
 GraphOf = Callable[..., Graph]
 FILES = PROGRAM / "callboard_aws/files"
@@ -36,12 +33,6 @@ def scripts(graph_of: GraphOf) -> dict[str, str]:
             found[f"{mode}-{template.name}"] = base64.b64decode(template.inputs["userData"]).decode()
     assert len(found) == 9
     return found
-
-
-def files_of(script: str) -> dict[str, str]:
-    """Return what a script writes: path and content."""
-    written = re.findall(r"^install -D -m \d+ /dev/stdin (\S+) <<'(\S+)'\n(.*?)\n\2$", script, re.M | re.S)
-    return {path: content + "\n" for path, _, content in written}
 
 
 def shellcheck(*files: Path) -> None:
@@ -105,38 +96,6 @@ def test_what_may_change_is_not_in_user_data_so_no_host_is_replaced_for_it(graph
         "CALLBOARD_PROXIES": "10.80.0.0/24,10.80.1.0/24",
         "CALLBOARD_LOG_LEVEL": "DEBUG",
     }
-
-
-@pytest.fixture(scope="module")
-def parameter_store() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", port=0)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
-
-
-@pytest.fixture
-def aws_env(parameter_store: str) -> dict[str, str]:
-    return {
-        "AWS_ENDPOINT_URL": parameter_store,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "PATH": os.environ["PATH"],
-    }
-
-
-def fill(graph: Graph, address: str) -> None:
-    """Put the parameters of a stack into Parameter Store as Pulumi would."""
-    client = boto3.client(
-        "ssm", "eu-central-1", endpoint_url=address, aws_access_key_id="test", aws_secret_access_key="test"
-    )
-    for each in graph.of("ssm/parameter:Parameter"):
-        inputs = each.inputs
-        client.put_parameter(Name=inputs["name"], Value=inputs["value"], Type=inputs["type"], Overwrite=True)
 
 
 EnvOf = Callable[[str], str]
@@ -241,78 +200,3 @@ def test_a_parameter_that_is_not_there_is_named(env_of: EnvOf) -> None:
     script = f"install -D -m 0644 /dev/stdin /etc/callboard/host.json <<'END'\n{json.dumps(wanted)}\nEND\n"
     with pytest.raises(SystemExit, match=r"^callboard-host: no such parameter: /callboard/none/x$"):
         env_of(script)
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    """A repository whose deploy/containers tells what it was asked, and with which .env."""
-    folder = tmp_path / "repository"
-    package = folder / "deploy/containers"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "__main__.py").write_text(
-        "import sys; print('asked:', *sys.argv[1:]); print(open('.env').read())"
-    )
-    git = ["git", "-C", str(folder), "-c", "user.name=me", "-c", "user.email=me@example.org"]
-    subprocess.run(["git", "init", "-q", "-b", "main", folder], check=True)
-    subprocess.run([*git, "add", "."], check=True)
-    subprocess.run([*git, "commit", "-q", "-m", "one"], check=True)
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("worker", ["CALLBOARD_WORKERS="]),
-        ("redis", ["CALLBOARD_REDIS_MEMORY=", "CALLBOARD_REDIS_MAXMEMORY="]),
-    ],
-)
-def test_a_host_fetches_the_code_writes_env_and_starts(
-    graph_of: GraphOf,
-    parameter_store: str,
-    aws_env: dict[str, str],
-    tmp_path: Path,
-    repository: Path,
-    host: str,
-    expected: list[str],
-) -> None:
-    graph = graph_of("multi", image="registry.example.org/callboard:1.4.0")
-    fill(graph, parameter_store)
-    user_data = (
-        base64.b64decode(graph.one("ec2/launchTemplate:LaunchTemplate", host).inputs["userData"]).decode()
-        if host == "worker"
-        else graph.one("ec2/instance:Instance", host).inputs["userData"]
-    )
-    moved = {f"/{place}": f"{tmp_path}/{place}" for place in ("etc/callboard", "opt", "run", "usr/local")}
-    program = tmp_path / "bin/callboard-host"
-    for path, content in files_of(user_data).items():
-        for old, new in moved.items():
-            content = re.sub(rf"(?<![\w/]){old}(?=/)", new, content)
-        place = program if path.endswith("callboard-host") else Path(moved.get(path, f"{tmp_path}{path}"))
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(content.replace(GIT_URL, str(repository)), encoding="utf-8")
-    (tmp_path / "opt").mkdir()
-    docker = tmp_path / "bin/docker"
-    docker.write_text('#!/bin/sh\necho "docker $*"\n')
-    (tmp_path / "bin/python3").symlink_to(sys.executable)
-    for each in (docker, program):
-        each.chmod(0o755)
-    where = {"PATH": f"{tmp_path}/bin:{aws_env['PATH']}", "HOME": str(tmp_path)}
-    done = subprocess.run(
-        ["bash", program, "up"], env={**aws_env, **where}, capture_output=True, text=True, check=True
-    )
-    said = done.stdout.splitlines()
-    assert ("docker pull -q registry.example.org/callboard:1.4.0" in said) == (host == "worker")
-    assert "asked: up" in said
-    assert (tmp_path / "opt/callboard/.env").resolve() == tmp_path / "run/callboard/env"
-    assert (tmp_path / "run/callboard/env").stat().st_mode & 0o777 == 0o600
-    for name in expected:
-        assert any(re.fullmatch(rf"{name}\d+(mb?)?", line) for line in said)
-    again = subprocess.run(
-        ["bash", program, "key", "create", "me"],
-        env={**aws_env, **where},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "asked: key create me" in again.stdout
