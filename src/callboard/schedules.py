@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 #: Bytes of a schedule's task: Redis keeps it for as long as the schedule lives.
 TASK_BYTES_MOST: Final = 64 * 1024
 CHANGED: Final = "the schedule has been changed by somebody else; read it again"
+#: A last tick that lies further ahead was noted by a clock that was wrong; the store's script knows it too.
+AHEAD_MS: Final = 86_400_000
 #: Coming runs that are shown.
 NEXT_SHOWN: Final = 5
 
@@ -150,11 +152,15 @@ class Schedules:
                     schedules.fields_of(new),
                     expected=before.version,
                     settled_ms=now if moved else None,
-                    next_tick=_next(new, max(now, before.last_tick)) if moved else "=",
+                    next_tick=_next(new, self._settled(before, now)) if moved else "=",
                 )
             )
             if saved != "stale":
                 return await self.get(schedule_id)
+
+    def _settled(self, schedule: Schedule, now: int) -> int:
+        """Return up to when its ticks are settled; what a clock that was wrong has noted does not count."""
+        return now if schedule.last_tick > now + AHEAD_MS else max(now, schedule.last_tick)
 
     async def get(self, schedule_id: str) -> Schedule:
         """Return a schedule; raises ScheduleNotFound, Unavailable."""
@@ -205,6 +211,15 @@ class Schedules:
             raise ValidationFailed(problems)
         return Preview(words(cron, time_zone), Timetable(cron, time_zone).next(self._clock(), NEXT_SHOWN))
 
+    def _problem(self, schedule: Schedule) -> dict[str, Any] | None:
+        if schedule.last_tick > self._clock() + AHEAD_MS:
+            until = to_rfc3339(schedule.last_tick)
+            detail = f"a clock that was wrong has noted its ticks up to {until}; pause and resume it"
+            return {"detail": detail, "at": to_rfc3339(schedule.updated_at)}
+        if schedule.problem is None:
+            return None
+        return {"detail": schedule.problem, "at": to_rfc3339(schedule.problem_at)}
+
     def view(self, schedule: Schedule) -> dict[str, Any]:
         """Return what `GET /api/schedules/{id}` answers, ready for msgspec's JSON encoder."""
         definition = schedule.definition
@@ -231,7 +246,7 @@ class Schedules:
             "last_run": _last_run(schedule),
             "runs": schedule.runs,
             "skipped": schedule.skipped,
-            "problem": _problem(schedule),
+            "problem": self._problem(schedule),
             "tag": schedule.tag,
             "links": {
                 "self": self_link,
@@ -254,12 +269,6 @@ def _last_run(schedule: Schedule) -> dict[str, Any] | None:
         # None for a run by hand, whose task has an id like any other.
         "tick": to_rfc3339(tick) if task_id == id_of(tick, schedule.schedule_id) else None,
     }
-
-
-def _problem(schedule: Schedule) -> dict[str, Any] | None:
-    if schedule.problem is None:
-        return None
-    return {"detail": schedule.problem, "at": to_rfc3339(schedule.problem_at)}
 
 
 def _next(definition: Definition, after_ms: int) -> int | str:

@@ -36,8 +36,6 @@ logger = logging.getLogger(__name__)
 BATCH: Final = 100
 #: Milliseconds until a schedule that cannot be read, of a zone that is gone, is looked at again.
 UNREADABLE_MS: Final = 3_600_000
-#: A last tick that lies further ahead than this was noted by a clock that was wrong, and does not count.
-AHEAD_MS: Final = 86_400_000
 
 
 class Dispatcher:
@@ -88,13 +86,6 @@ class Dispatcher:
     def _settle(self, schedule: Schedule, now: int, outbox: "_Outbox") -> None:
         table = Timetable(schedule.definition.cron, schedule.definition.time_zone)
         last = schedule.last_tick
-        if last > now + AHEAD_MS:
-            logger.warning(
-                "schedule %s: its last tick was far ahead of the clock; going on", schedule.schedule_id
-            )
-            if not self._note(schedule, last, now, now):
-                return
-            last = now
         decided = plan(Missed(schedule.definition.missed), table, last, now)
         self._tell(schedule, decided)
         following = next(iter(table.next(max(now, last), 1)), None)
