@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 
 import redis
 
-from benchmarks.rig import Rig, free_port, get_json
+from benchmarks.rig import Rig, free_port, get_json, wait_for
 
 RECORDS = 1_000_000
 PORTION = 2_000
@@ -26,7 +26,7 @@ for n = from, from + count - 1 do
   if n % 40 == 0 then status = 'failed' elseif n % 50 == 1 then status = 'cancelled'
   elseif n % 100 == 7 then status = 'queued' elseif n % 500 == 9 then status = 'scheduled' end
   redis.call('HSET', P .. 'task:' .. id, 'task_type', kind, 'priority', priority, 'status', status,
-    'queue', 'queue' .. n % 3, 'parameters', '{"text":"stressed"}', 'max_retries', '3', 'attempt_limit', '4',
+    'queue', 'default', 'parameters', '{"text":"stressed"}', 'max_retries', '3', 'attempt_limit', '4',
     'time_limit_ms', '60000', 'created_at', string.format('%d', at), 'version', '3', 'attempts', '1',
     'result', '"desserts"', 'e:1', 's|1|queued|0|0|', 'e:2', 's|2|running|1|0|', 'e:3', 's|3|succeeded|1|1|')
   redis.call('ZADD', P .. 'all', 0, id)
@@ -47,7 +47,7 @@ LISTS = (
     "type=type3&limit=50",
     "type=type1&type=type4&priority=low&limit=50",
     "priority=high&status=succeeded&limit=50",
-    "queue=queue1&limit=50",
+    "queue=default&limit=50",
     "tag=tenth&limit=50",
     "tag=tenth&status=cancelled&limit=50",
     "created_before=2026-01-01T00:00:00Z&limit=50",
@@ -89,7 +89,7 @@ def list_ms_p99_1m(rig: Rig, rounds: int, say: Callable[[str], None]) -> dict[st
 @contextmanager
 def _filled(rig: Rig, say: Callable[[str], None]) -> Iterator[str]:
     env = rig.environment(free_port())
-    with closing(redis.Redis.from_url(rig.redis.url)) as client:
+    with closing(redis.Redis.from_url(rig.redis.url, socket_timeout=120)) as client:
         client.config_set("appendonly", "no")  # a gigabyte that nobody reads again
         fill = client.register_script(FILL)
         begun = time.perf_counter()
@@ -99,10 +99,17 @@ def _filled(rig: Rig, say: Callable[[str], None]) -> Iterator[str]:
         say(f"{RECORDS:,} records in {time.perf_counter() - begun:.0f} s")
         try:
             with rig.callboard_web(env) as address:
+                _wait_idle(client, prefix)
                 yield address
         finally:
-            client.flushall()
+            client.flushall(asynchronous=True)
             client.config_set("appendonly", "yes")
+
+
+def _wait_idle(client: "redis.Redis", prefix: str) -> None:
+    """Wait until the web process has sent a RabbitMQ that is new to it every task that has not ended."""
+    time.sleep(3)
+    wait_for(lambda: not client.zcard(f"{prefix}adrift"), "every message is sent again", 120)
 
 
 def _second_page(address: str, path: str) -> str:
