@@ -89,7 +89,7 @@ class Site:
         if names:  # a module and what it imports have to come from the same release
             text = _IMPORT.sub(rf"\1./\2?v={self.version}\3", text)
         data = text.encode()
-        tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+        tag = f'"{hashlib.sha256(data).hexdigest()[:16]}"'
         return StaticFile(data, gzip.compress(data, 9, mtime=0), _TYPES[path.suffix], tag, names)
 
     def _needs(self, name: str) -> tuple[str, ...]:

@@ -57,6 +57,7 @@ def filled(board: Board) -> dict[str, str]:
     return {state: str(task["task_id"]) for state, task in made.items()}
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
 async def test_no_page_has_a_violation(page: Page, filled: dict[str, str], scheme: str, width: int) -> None:
     await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
