@@ -15,15 +15,13 @@ def stale(compose: Compose, image: str) -> list[Container]:
 
     Not every compose program replaces them by itself.
     """
-    wanted = compose.ask("image", "inspect", "--format", "{{.Id}}", image).strip().removeprefix("sha256:")
     found = [
         each for each in compose.containers() if each.service in SERVICES and SERVICES[each.service].ours
     ]
-    images = (
-        compose.ask("inspect", "--format", "{{.Image}}", *(each.id for each in found)).split()
-        if found
-        else []
-    )
+    if not found:
+        return []
+    wanted = compose.ask("image", "inspect", "--format", "{{.Id}}", image).strip().removeprefix("sha256:")
+    images = compose.ask("inspect", "--format", "{{.Image}}", *(each.id for each in found)).split()
     old = [
         each for each, made_of in zip(found, images, strict=True) if made_of.removeprefix("sha256:") != wanted
     ]
