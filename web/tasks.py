@@ -9,6 +9,7 @@ import falcon.asgi
 import msgspec
 
 from callboard.access.access import Access
+from callboard.access.principal import Principal
 from callboard.board import WAIT_MOST_S, Board
 from callboard.errors import CallboardError, TaskNotFound, Unavailable
 from callboard.metrics.web import WebMetrics
@@ -38,13 +39,14 @@ def answer(resp: Response, value: Any, status: int = 200) -> None:
 
 
 def idempotency_key(req: Request) -> str | None:
-    """Return the Idempotency-Key header; raises ValidationFailed when it is not usable."""
+    """Return the Idempotency-Key header, each API key having its own; raises ValidationFailed."""
     key = req.get_header("Idempotency-Key")
     if key is None:
         return None
     if not _KEY.fullmatch(key):
         raise query.refuse("Idempotency-Key", "takes 1 to 255 visible ASCII characters without blanks")
-    return key
+    who: Principal | None = req.context.get("principal")
+    return f"{who.key_id}/{key}" if who is not None and who.key_id else key
 
 
 def idempotency_of(key: str | None, body: bytes, record: TaskRecord) -> Idempotency | None:

@@ -60,8 +60,8 @@ class Reconciler:
         await self._submitter.reject_leftovers()
         await self._find_adrift()
         while taken := await self._store.run(adrift.take(self._keys)):
-            await self._send(taken, "RabbitMQ may have lost their messages")
-            await self._store.run(adrift.sent(self._keys, taken))
+            if sent := await self._send(taken, "RabbitMQ may have lost their messages"):
+                await self._store.run(adrift.sent(self._keys, sent))
         await self._send(
             await self._store.run(calls.take_outbox(self._keys, LEFT_MS)),
             "nobody has seen their messages confirmed",
@@ -79,13 +79,29 @@ class Reconciler:
             await self._store.run(adrift.add_unclaimed(self._keys))
         self._rounds += 1
 
-    async def _send(self, task_ids: list[str], why: str) -> None:
-        """Publish the messages of tasks that have not ended; raises Unavailable."""
+    async def _send(self, task_ids: list[str], why: str) -> list[str]:
+        """Publish the messages of tasks that have not ended; return the ids of those that are settled.
+
+        One that cannot be sent, whatever its reason, does not keep the others: it is taken again later.
+        """
         records = await asyncio.gather(*(self._store.run(calls.read(self._keys, each)) for each in task_ids))
         left = [record for record in records if record is not None and not record.terminal]
         if left:
             logger.info("sending %d tasks again, the first one is %s: %s", len(left), left[0].task_id, why)
-        await asyncio.gather(*(self._submitter.send(record) for record in left))
+        sending = (self._submitter.send(record) for record in left)
+        outcomes = await asyncio.gather(*sending, return_exceptions=True)
+        unsent = {}
+        for record, outcome in zip(left, outcomes, strict=True):
+            if isinstance(outcome, Unavailable):
+                unsent[record.task_id] = outcome
+            elif isinstance(outcome, BaseException):
+                raise outcome
+        if unsent:
+            task_id, error = next(iter(unsent.items()))
+            logger.warning(
+                "%d of them could not be sent, the first one is %s: %s", len(unsent), task_id, error
+            )
+        return [each for each in task_ids if each not in unsent]
 
     async def close(self) -> None:
         """End the background task."""

@@ -81,8 +81,25 @@ class Link:
             await work
         self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
 
+    async def declare(self, declarations: list[Declaration], timeout_s: float) -> None:
+        """Declare what was not declared before; raises Unavailable."""
+        new = [each for each in declarations if each not in self._declarations]
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._declare(new)
+        except (TimeoutError, pika.exceptions.AMQPError) as error:
+            raise Unavailable(f"RabbitMQ: {self.why if self.closed.is_set() else reason(error)}") from error
+        self._declarations = [*self._declarations, *new]
+
     async def _prepare(self) -> None:
-        for each in self._declarations:
+        await self._declare(self._declarations)
+        confirmed: asyncio.Future[Any] = self._loop.create_future()
+        self._channel.confirm_delivery(self._on_confirm, callback=lambda frame: _settle(confirmed, frame))
+        await confirmed
+        self._channel.add_on_return_callback(self._on_return)
+
+    async def _declare(self, declarations: list[Declaration]) -> None:
+        for each in declarations:
             done: asyncio.Future[Any] = self._loop.create_future()
 
             def ok(frame: Any, done: asyncio.Future[Any] = done) -> None:
@@ -100,10 +117,6 @@ class Link:
             frame = await done
             if each == self._marker:
                 self.unmarked = frame.method.message_count == 0
-        confirmed: asyncio.Future[Any] = self._loop.create_future()
-        self._channel.confirm_delivery(self._on_confirm, callback=lambda frame: _settle(confirmed, frame))
-        await confirmed
-        self._channel.add_on_return_callback(self._on_return)
 
     def publish(
         self, exchange: str, routing_key: str, body: bytes, level: int, message_id: str, timeout_s: float

@@ -34,6 +34,7 @@ class Publisher:
         self._link: Link | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._problem = "RabbitMQ is not connected yet"
+        self._learning = asyncio.Lock()
 
     def start(self) -> None:
         """Begin to connect in the background; publishing is refused until that has worked."""
@@ -68,8 +69,20 @@ class Publisher:
         """
         if self._link is None or self._link.blocked or self._link.hung:
             raise Unavailable(self.problem() or self._problem)
+        if queue not in self._queues:
+            await self._learn(self._link, queue)
         exchange, routing_key = self._topology.route(queue, delay_ms)
         await self._link.publish(exchange, routing_key, body, level, message_id, self._confirm_timeout_s)
+
+    async def _learn(self, link: Link, queue: str) -> None:
+        """Declare a queue that no task type of this release names: records of an earlier one still do.
+
+        Its messages would come back, and every time the connection be made anew.
+        """
+        async with self._learning:
+            if queue not in self._queues:
+                await link.declare(self._topology.declarations([queue]), self._confirm_timeout_s)
+                self._queues = sorted([*self._queues, queue])
 
     def unmarked(self) -> Callable[[], Awaitable[None]] | None:
         """Return None, or, when RabbitMQ came without its data, what marks it once all is sent again."""

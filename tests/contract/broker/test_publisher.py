@@ -209,3 +209,25 @@ def _publish_at_last(loop: Loop, publisher: Publisher, delay_ms: int = 0) -> Non
         return True
 
     wait_until(published, timeout_s=SOON_S, what="a message can be published")
+
+
+def test_a_queue_of_an_earlier_release_is_declared_when_a_message_needs_it(
+    rabbitmq: RabbitNode, loop: Loop, fresh: Topology, raw: Any
+) -> None:
+    """Its message came back each time, and the connection of all was made anew."""
+    publisher = Publisher(rabbitmq.url, fresh, ["default"], confirm_timeout_s=5)
+    old = [message(number, "older") for number in range(5)]
+
+    async def publish() -> list[BaseException | None]:
+        return await asyncio.gather(
+            *(publisher.publish("older", each.encode(), 1, each.message_id) for each in old),
+            _publish(publisher, 9),
+            return_exceptions=True,
+        )
+
+    with publishing(loop, publisher):
+        assert loop.run(publish()) == [None] * 6
+    count = raw.queue_declare(fresh.work_queue("older"), passive=True).method.message_count
+    raw.queue_delete(fresh.work_queue("older"))
+    raw.queue_delete(fresh.dead_queue("older"))
+    assert count == 5

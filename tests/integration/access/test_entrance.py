@@ -7,10 +7,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from callboard.access.roles import Role
 from callboard.local.ports import free_ports
 from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
-from tests.integration.access.conftest import request, within
+from tests.integration.access.conftest import GIVEN, Guarded, request, within
 from tests.integration.api import problem
 from tests.integration.live.conftest import ROOT, web_process
 
@@ -95,3 +96,16 @@ def test_where_authentication_is_off_everything_is_open_and_written_down(tmp_pat
             assert "Sign out" not in page.text
         (entry,) = request(web, "GET", "/api/audit").json()["entries"]
         assert (entry["actor"], entry["action"], entry["key_id"]) == ("loopback", "key.create", None)
+
+
+def test_each_key_has_idempotency_keys_of_its_own(guarded: Guarded) -> None:
+    keys = [GIVEN[Role.SUBMIT], GIVEN[Role.OPERATE]]
+    once: dict[str, Any] = {
+        "headers": {"Idempotency-Key": "the-same"},
+        "json": {"task_type": "reverse_text", "parameters": {"text": "a"}},
+    }
+    answers = [guarded.call("POST", "/api/tasks", key, **once) for key in [*keys, *keys]]
+    assert [answer.status_code for answer in answers] == [202] * 4
+    ids = [answer.json()["task_id"] for answer in answers]
+    assert ids[:2] == ids[2:]
+    assert ids[0] != ids[1]
