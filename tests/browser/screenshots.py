@@ -16,10 +16,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import redis
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from callboard.local.ports import free_ports
 from tests.browser.conftest import ARGUMENTS, chromium
 from tests.integration.api import serving
 from tests.integration.api.serving import Board
@@ -38,6 +40,7 @@ class Shot:
     """One page: its address (made from the board), and what is done on it before it is taken."""
 
     name: str
+    #: A path, or the whole address of a page that another program serves.
     address: Callable[[Board], str]
     prepare: Callable[[Page], None] = lambda _page: None
 
@@ -63,6 +66,11 @@ def observed(board: Board) -> str:
     return "/observe?" + "&".join(f"id={each}" for each in ids)
 
 
+def first_schedule(board: Board) -> str:
+    """Return the id of a schedule."""
+    return str(board.client.get("/api/schedules").json()["schedules"][0]["schedule_id"])
+
+
 #: Every page; add one here and `make screenshots` takes it.
 SHOTS = [
     Shot("home", lambda _board: "/", submit_one),
@@ -73,6 +81,12 @@ SHOTS = [
     Shot("failed", lambda _board: "/failed"),
     Shot("queues", lambda _board: "/queues"),
     Shot("workers", lambda _board: "/workers"),
+    Shot("schedules", lambda _board: "/schedules"),
+    Shot("schedule", lambda board: f"/schedules/{first_schedule(board)}"),
+    Shot("keys", lambda _board: "/keys"),
+    Shot("audit", lambda _board: "/audit"),
+    Shot("docs", lambda _board: "/docs"),
+    Shot("dashboard", lambda board: f"http://127.0.0.1:{board.dashboard_port}/"),
 ]
 
 
@@ -101,7 +115,27 @@ def fill(board: Board, url: str) -> None:
     board.submit("flaky", {"fail_times": 9, "message": "the upstream answers 502"}, max_retries=8)
     for duration, priority in ((1800, "high"), (90, "normal"), (45, "low")):
         board.submit("long_running", {"duration": duration}, priority=priority, tags=["nightly"])
+    plan(board)
+    for name, role in (("shop", "submit"), ("grafana", "read"), ("ann", "operate")):
+        board.client.post("/api/keys", json={"name": name, "role": role}).raise_for_status()
     history(redis.Redis.from_url(url), drawn)
+
+
+def plan(board: Board) -> None:
+    """Save schedules, one of them paused and one that has run."""
+    for name, cron, zone, task_type, parameters in (
+        ("Nightly report", "30 6 * * 1-5", "Europe/Berlin", "data_processing", {"data": [3, 5, 8]}),
+        ("Weekly mail", "0 9 * * mon", "America/New_York", "email_sending",
+         {"to": "team@example.org", "subject": "This week", "body": "What happened."}),
+        ("Check the feed", "*/15 * * * *", "UTC", "sentiment", {"text": "Steady."}),
+    ):  # fmt: skip
+        task = {"task_type": task_type, "parameters": parameters}
+        made = board.client.post(
+            "/api/schedules", json={"name": name, "cron": cron, "time_zone": zone, "task": task}
+        )
+        made.raise_for_status()
+        address = f"/api/schedules/{made.json()['schedule_id']}"
+        board.client.post(f"{address}/{'pause' if name == 'Weekly mail' else 'run'}").raise_for_status()
 
 
 def history(client: Any, drawn: random.Random) -> None:
@@ -134,7 +168,14 @@ def demo() -> Iterator[Board]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         rabbitmq = stack.enter_context(running_rabbitmq(folder / "rabbitmq"))
         server = stack.enter_context(running_redis(folder / "redis"))
-        board = stack.enter_context(serving.stack(folder, rabbitmq, server, NAMESPACE, smtp_url="console://"))
+        (port,) = free_ports(1)
+        board = stack.enter_context(
+            serving.stack(
+                folder, rabbitmq, server, NAMESPACE, smtp_url="console://", dashboard_port=port,
+                beside=("scheduler", "dashboard"),
+            )
+        )  # fmt: skip
+        board.dashboard_port = port
         fill(board, server.url)
         yield board
 
@@ -161,7 +202,7 @@ def take(browser: Browser, board: Board, shot: Shot, width: int, theme: Any) -> 
         reduced_motion="reduce",
         locale="en",
     )
-    page.goto(board.url.rstrip("/") + shot.address(board))
+    page.goto(urljoin(board.url, shot.address(board)))
     page.wait_for_selector("#live[data-state=live], main")
     shot.prepare(page)
     page.wait_for_timeout(700)

@@ -32,6 +32,7 @@ class Board:
     files: Path
     processes: list[ServerProcess] = field(default_factory=list)
     namespace: str = ""
+    dashboard_port: int = 0
     _read: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -104,9 +105,13 @@ def _board(
     namespace: str = "",
     path: Path | None = None,
     key: str = "",
+    beside: tuple[str, ...] = (),
     **settings: object,
 ) -> Iterator[Board]:
-    """Run `callboard COMMAND`, its modules also looked for in `path` first; the client sends `key`."""
+    """Run `callboard COMMAND`, its modules also looked for in `path` first; the client sends `key`.
+
+    With a stack comes its worker; `beside` names more programs.
+    """
     (folder / "files").mkdir(parents=True, exist_ok=True)
     (port,) = free_ports(1)
     env = _environment(folder, path, port=port, namespace=namespace, **settings)
@@ -114,7 +119,7 @@ def _board(
         web = stack.enter_context(_process(command, folder, env))
         processes = [web]
         if mode == "stack":
-            processes.append(stack.enter_context(_process("worker", folder, env)))
+            processes += [stack.enter_context(_process(name, folder, env)) for name in ("worker", *beside)]
         client = stack.enter_context(
             httpx.Client(
                 base_url=f"http://127.0.0.1:{port}", timeout=70, headers={"X-API-Key": key} if key else {}
