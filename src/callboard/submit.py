@@ -121,6 +121,9 @@ class Publishing(Protocol):
     def unmarked(self) -> Callable[[], Awaitable[None]] | None:
         """Return None, or, when RabbitMQ came without its data, what marks it once all is sent again."""
 
+    def fresh(self) -> bool:
+        """Tell whether RabbitMQ has been connected for a short time only."""
+
 
 @dataclass(frozen=True, slots=True)
 class Submitted:

@@ -5,8 +5,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import pika
 import pytest
 
+from callboard.broker.topology import Queue, Topology
 from callboard.local.process import wait_until
 from tests.chaos import ledger
 from tests.chaos.checker import Record
@@ -81,6 +83,20 @@ def test_all_messages_of_a_rabbitmq_that_lost_its_data_are_sent_again(
     assert {each.kind: started(cluster, each.ref) for each in asked} == {
         "retrying": 3, "running": 1, "scheduled": 1, "queued": 1,
     }  # fmt: skip
+
+
+def test_delayed_tasks_that_rabbitmq_does_not_hand_out_run_all_the_same(
+    cluster: Cluster, client: Client
+) -> None:
+    """A step of the ladder may stand still after a restart; here its messages are gone altogether."""
+    asked = [client.submit("scheduled", body("chaos_quick", new_ref(), delay=2)) for _ in range(20)]
+    with pika.BlockingConnection(pika.URLParameters(cluster.rabbitmq.url)) as connection:
+        channel = connection.channel()
+        for each in Topology().declarations([]):
+            if isinstance(each, Queue) and "x-message-ttl" in each.arguments:
+                channel.queue_purge(each.name)
+    ended(cluster, asked, 30)
+    assert {started(cluster, each.ref) for each in asked} == {1}
 
 
 def test_a_running_task_whose_message_was_lost_is_started_again_when_its_worker_dies_too(

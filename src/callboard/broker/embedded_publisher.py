@@ -37,6 +37,10 @@ class EmbeddedPublisher:
         """Return None: broker and records live and die together."""
         return
 
+    def fresh(self) -> bool:
+        """Return False: nothing can have been away."""
+        return False
+
     def start(self) -> None:
         """Do nothing: there is nothing to connect."""
 

@@ -41,6 +41,7 @@ class Link:
         #: Frames of this tick, written in one go.
         self._unsent: list[bytes] = []
         self._sweeper: asyncio.TimerHandle | None = None
+        self.opened_at = self._loop.time()
         self.closed = asyncio.Event()
         self.blocked: str | None = None
         #: It owes confirms and says nothing: nobody else is made to wait for it, until it speaks.

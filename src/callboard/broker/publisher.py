@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between attempts to connect.
 RECONNECT_S = 1.0
+#: Seconds for which a connection is fresh.
+FRESH_S = 600.0
 
 
 class Publisher:
@@ -83,6 +85,11 @@ class Publisher:
             if queue not in self._queues:
                 await link.declare(self._topology.declarations([queue]), self._confirm_timeout_s)
                 self._queues = sorted([*self._queues, queue])
+
+    def fresh(self) -> bool:
+        """Tell whether RabbitMQ has been connected for a short time only: it may have been restarted."""
+        now = asyncio.get_running_loop().time()
+        return self._link is not None and now - self._link.opened_at < FRESH_S
 
     def unmarked(self) -> Callable[[], Awaitable[None]] | None:
         """Return None, or, when RabbitMQ came without its data, what marks it once all is sent again."""

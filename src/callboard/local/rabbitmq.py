@@ -48,6 +48,10 @@ disk_free_limit.absolute = 200MB
 raft.wal_max_size_bytes = 67108864
 """
 
+#: A step of the delay ladder that waits for a confirm which a crash has lost sends again after this many
+#: milliseconds; RabbitMQ's own three minutes would hold up every delayed message meanwhile.
+ADVANCED: Final = "[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 1000}]}].\n"
+
 
 class RabbitNode:
     """A RabbitMQ node whose configuration, name, ports, password and data live in `folder`.
@@ -159,6 +163,7 @@ class RabbitNode:
         write_private(self.folder / "advanced.config", "[].\n")
         write_private(self.folder / "enabled_plugins", "[].\n")
         write_private(self.folder / "rabbitmq-env.conf", "")
+        write_private(self.folder / "advanced.config", ADVANCED)
         private_folder(self.folder / "data")
 
     def _env(self) -> dict[str, str]:

@@ -50,3 +50,13 @@ def take(keys: Keys, at_most: int = 200) -> Call[list[str]]:
 def sent(keys: Keys, task_ids: Sequence[str]) -> Call[int]:
     """RabbitMQ has confirmed the messages of these (1 or more): they are not adrift any more."""
     return Call(int, ["ZREM", keys.adrift, *task_ids])
+
+
+def take_overdue(keys: Keys, at_most: int = 200) -> Call[list[str]]:
+    """Take tasks whose time came a while ago and that nobody has started; answers their ids."""
+    return Call(texts, [keys.prefix, TAKEN_MS, at_most], script("overdue"))
+
+
+def overdue_sent(keys: Keys, task_ids: Sequence[str]) -> Call[int]:
+    """Their messages have been sent once more (1 or more): nobody looks at them again."""
+    return Call(int, ["ZREM", keys.overdue, *task_ids])

@@ -251,9 +251,9 @@ def forget(keys: Keys, task_id: str) -> Call[tuple[str, str]]:
     return Call(_pair, [keys.prefix, task_id, TOMBSTONE_TTL_S], script("forget", "by_hand"))
 
 
-def promote_due(keys: Keys, at_most: int = 500) -> Call[int]:
-    """Show scheduled and retrying tasks whose time has come as queued; answers how many."""
-    return Call(int, [keys.prefix, at_most], script("due"))
+def promote_due(keys: Keys, at_most: int = 500, look_after_ms: int | None = None) -> Call[int]:
+    """Show tasks whose time has come as queued, and note them as `overdue`; answers how many."""
+    return Call(int, [keys.prefix, at_most, "" if look_after_ms is None else look_after_ms], script("due"))
 
 
 def take_outbox(keys: Keys, older_than_ms: int, at_most: int = 200) -> Call[list[str]]:

@@ -13,6 +13,7 @@ build the same names from the prefix (prelude.lua); a test compares the two.
 | `tags` | sorted set | the tags that have indexes | trimmed |
 | `due` | sorted set | scheduled and retrying ids by due time (ms) | until due |
 | `outbox` | sorted set | ids whose message is not confirmed yet, by time (ms) | until confirmed |
+| `overdue` | sorted set | ids that RabbitMQ may keep too long, by when to look at them (ms) | until it runs |
 | `adrift` | sorted set | ids whose message may be lost, by when to look at them (ms) | until sent |
 | `idem:{key}` | hash | first answer to an Idempotency-Key | 24 h |
 | `worker:{id}` | hash | a worker's heartbeat; alive for 15 s after it | 900 s |
@@ -77,6 +78,11 @@ class Keys:
     def outbox(self) -> str:
         """Return the key of the outbox."""
         return f"{self.prefix}outbox"
+
+    @property
+    def overdue(self) -> str:
+        """Return the key of the tasks that RabbitMQ may keep too long."""
+        return f"{self.prefix}overdue"
 
     @property
     def adrift(self) -> str:

@@ -78,6 +78,8 @@ async def everything(bench: Bench) -> None:
     await bench.run(calls.fail_unclaimed(bench.keys, unclaimed.task_id, ERROR, TTL_S))
     await bench.run(calls.requeue(bench.keys, unclaimed.task_id))
     await bench.run(adrift.add(bench.keys, "idx:reverse_text:normal:queued", ""))
+    await bench.create(status=State.SCHEDULED, eta=1)
+    await bench.run(calls.promote_due(bench.keys, look_after_ms=60_000))
     await bench.run(problems.first_seen(bench.keys, ["any"]))
     for each in ("default", "email"):
         await bench.run(queues.pause(bench.keys, each))
@@ -152,7 +154,7 @@ def test_python_and_lua_agree_on_the_names() -> None:
     names = keys.keys_for("n")
     made = [
         names.task(UUID), names.log(UUID), names.updates(UUID), names.all_updates, names.outbox,
-        names.adrift, names.idempotency("k"), names.worker("host:1"), names.tick("trim", 1),
+        names.adrift, names.overdue, names.idempotency("k"), names.worker("host:1"), names.tick("trim", 1),
         names.operation(UUID), names.paused, names.queue_changes,
     ]  # fmt: skip
     plain = [name.replace(UUID, "0199d2a0-0000-7000-8000-000000000000") for name in made]

@@ -36,6 +36,27 @@ async def test_a_time_long_past_counts_as_come(bench: Bench) -> None:
     assert (await bench.read(task)).status is State.QUEUED
 
 
+async def test_due_tasks_that_nobody_starts_are_taken_once_to_be_sent_again(bench: Bench) -> None:
+    tasks = [await bench.create(status=State.SCHEDULED, eta=1) for _ in range(3)]
+    assert await bench.run(calls.promote_due(bench.keys, look_after_ms=0)) == 3
+    started, *left = tasks
+    await bench.claim(started)
+    assert set(await bench.run(adrift.take_overdue(bench.keys))) == {each.task_id for each in left}
+    assert await bench.run(adrift.take_overdue(bench.keys)) == []  # they are the taker's for a while
+    await bench.run(adrift.overdue_sent(bench.keys, [each.task_id for each in left]))
+    assert not bench.client.exists(bench.keys.overdue)
+
+
+async def test_due_tasks_are_not_looked_at_before_their_time_nor_unless_asked_for(bench: Bench) -> None:
+    await bench.create(status=State.SCHEDULED, eta=1)
+    await bench.run(calls.promote_due(bench.keys))
+    assert not bench.client.exists(bench.keys.overdue)
+    await bench.create(status=State.SCHEDULED, eta=1)
+    await bench.run(calls.promote_due(bench.keys, look_after_ms=60_000))
+    assert await bench.run(adrift.take_overdue(bench.keys)) == []
+    assert bench.client.zcard(bench.keys.overdue) == 1
+
+
 @pytest.mark.parametrize("state", [State.SCHEDULED, State.RETRYING])
 async def test_a_task_that_is_not_due_waits_on(bench: Bench, state: State) -> None:
     task = await bench.in_state(state)
