@@ -15,8 +15,15 @@ LOADS = 10
 #: Updates a second of the list: each task is queued, runs and ends.
 UPDATES, PER_TASK, BATCHES_S = 200, 3, 4
 WATCHED_S = 8
-#: The form can be used once a type is chosen and its fields are there, and the page follows what happens.
-USABLE = "document.querySelector('form [name^=parameters], form .field, form textarea') !== null"
+#: The form can be used once the chosen type's fields are there, made by a script from its schema.
+USABLE = """
+  const look = new MutationObserver(() => {
+    if (!document.querySelector("#parameters textarea, #parameters input")) return;
+    window.usable = performance.now();
+    look.disconnect();
+  });
+  look.observe(document, { childList: true, subtree: true });
+"""
 FRAMES = """() => {
   window.gaps = []; let last = performance.now();
   const frame = () => { const now = performance.now(); window.gaps.push(now - last); last = now;
@@ -52,9 +59,10 @@ def _load(browser: Browser, address: str) -> float:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     try:
         page = context.new_page()
+        page.add_init_script(USABLE)
         page.goto(f"{address}/", wait_until="commit")
-        page.wait_for_function(USABLE, polling=5)
-        return float(page.evaluate("performance.now()"))
+        page.wait_for_selector("#parameters textarea, #parameters input")
+        return float(page.evaluate("window.usable"))
     finally:
         context.close()
 
