@@ -79,7 +79,7 @@ if not repeated then
     'attempts', int(attempts), 'starts', int(starts), 'claim', ARGV[16], 'lease_ms', int(NOW_MS + ARGV[4]),
     'progress', '0', 'stage', '')
   move(id, known[4], known[5], status, 'running')
-  change(id, 's', 'running', int(attempts), 0, '')
+  change(id, 's', 'running', int(attempts), 0, '', known[4], known[5])
 end
 -- Its worker died before it could stop the task: nobody starts it again.
 if known[9] then return {'cancelled', int(run), int(attempts)} end

@@ -48,7 +48,7 @@ else
   end
   keep(id, ARGV[8])
 end
-change(id, 's', outcome, attempts, progress, stage)
+change(id, 's', outcome, attempts, progress, stage, task_type, known[5])
 
 -- Per-minute statistics: counts, and histograms whose bucket n holds times below 2^(n/2) ms.
 local function bucket(ms) return int(math.ceil(2 * math.log(math.max(ms, 1)) / math.log(2))) end

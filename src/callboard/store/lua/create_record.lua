@@ -11,5 +11,5 @@ local function create_record(id, task_type, priority, status, eta, tags, first)
   end
   add_indexes(id, task_type, priority, status, tags)
   redis.call('ZADD', P .. 'outbox', NOW, id)
-  change(id, 's', status, 0, 0, '')
+  change(id, 's', status, 0, 0, '', task_type, priority)
 end

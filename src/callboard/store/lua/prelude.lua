@@ -16,16 +16,20 @@ local function index(task_type, priority, status)
   return P .. 'idx:' .. task_type .. ':' .. priority .. ':' .. status
 end
 
-local function change(id, kind, status, attempt, progress, stage)
+-- Who knows the task's type and priority hands them in; they are read otherwise.
+local function change(id, kind, status, attempt, progress, stage, task_type, priority)
   local key = task_key(id)
   local version = redis.call('HINCRBY', key, 'version', 1)
   redis.call('HSET', key, 'e:' .. version,
     kind .. '|' .. NOW .. '|' .. status .. '|' .. attempt .. '|' .. progress .. '|' .. stage)
   if version > EVENTS_KEPT then redis.call('HDEL', key, 'e:' .. (version - EVENTS_KEPT)) end
-  local known = redis.call('HMGET', key, 'task_type', 'priority')
+  if not priority then
+    local known = redis.call('HMGET', key, 'task_type', 'priority')
+    task_type, priority = known[1] or '', known[2] or ''
+  end
   local payload = '{"task_id":"' .. id .. '","version":' .. version .. ',"kind":"'
-    .. (kind == 's' and 'state' or 'progress') .. '","task_type":"' .. (known[1] or '') .. '","priority":"'
-    .. (known[2] or '') .. '","status":"' .. status .. '","at_ms":' .. NOW
+    .. (kind == 's' and 'state' or 'progress') .. '","task_type":"' .. task_type .. '","priority":"'
+    .. priority .. '","status":"' .. status .. '","at_ms":' .. NOW
     .. ',"attempt":' .. attempt .. ',"progress":' .. progress .. ',"stage":'
     .. (stage == '' and 'null' or cjson.encode(stage)) .. '}'
   redis.call('PUBLISH', key .. ':updates', payload)
