@@ -7,6 +7,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from callboard import bootstrap, logs, traces
+from callboard.access.networks import parse_networks
 from callboard.metrics.processes import SharedFiles
 from callboard.settings import Settings
 from web import protocol
@@ -59,7 +60,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         make = partial(bootstrap.service, settings, self._shared)
         measure = Measure()
         app = WholeBodies(create_app(make, traced=settings.traces, measure=measure), measure.cut)
-        return Forwarded(app, settings.proxies) if settings.proxies else app
+        return Forwarded(app, parse_networks(",".join(settings.proxies))) if settings.proxies else app
 
 
 def run(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from callboard.access.networks import Networks, parse_networks
+from callboard.access import networks
 from callboard.access.secret import GivenKey, parse_given
 from callboard.errors import SettingsError
 from callboard.store import sentinel
@@ -92,7 +92,7 @@ class Settings:
     session_idle: int = 12 * 3600
     session_most: int = 7 * 86_400
     #: Networks of proxies that are believed whom they forward for.
-    proxies: Networks = ()
+    proxies: tuple[str, ...] = ()
     #: Seconds an entry of the audit trail is kept, and how many of submits, and of all else.
     audit_ttl: int = 90 * 86_400
     audit_limit: int = 100_000
@@ -164,7 +164,7 @@ def from_env(env: Mapping[str, str] | None = None) -> Settings:
         auth=source.take("AUTH", _one_of("auto", "required", "off"), "auto"),
         session_idle=source.take("SESSION_IDLE", _whole(60, 7 * 86_400, "43200"), 12 * 3600),
         session_most=source.take("SESSION_MOST", _whole(60, 7 * 86_400, "604800"), 7 * 86_400),
-        proxies=source.take("PROXIES", parse_networks, ()),
+        proxies=source.take("PROXIES", networks.checked, ()),
         audit_ttl=source.take("AUDIT_TTL", _whole(60, 10**9, "7776000"), 90 * 86_400),
         audit_limit=source.take("AUDIT_LIMIT", _whole(100, 10**7, "100000"), 100_000),
     )

@@ -13,6 +13,11 @@ def parse_networks(text: str) -> Networks:
         raise ValueError(f"{text[:60]!r} is no list of addresses or networks; e.g. 10.0.0.0/8,::1") from None
 
 
+def checked(text: str) -> tuple[str, ...]:
+    """Return the same networks as texts, as settings keep them; raises ValueError."""
+    return tuple(map(str, parse_networks(text)))
+
+
 def client_of(peer: str, forwarded: list[str], proxies: Networks) -> str:
     """Return the client's address, of the connection's peer and the values of `X-Forwarded-For`.
 
