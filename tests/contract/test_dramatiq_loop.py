@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import logging
 import queue
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,7 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.errors import ConnectionClosed
 from dramatiq.results import ResultBackend, Results
 
+from callboard.local.process import wait_until
 from callboard.worker.insist import Ended
 
 SOON_S = 10.0
@@ -266,6 +268,11 @@ def test_an_interrupt_of_the_waiting_thread_cancels_the_coroutine() -> None:
     thread = threading.Thread(target=work)
     thread.start()
     assert entered.wait(SOON_S)
+    # Before it waits nothing would cancel the coroutine; our Guard never interrupts it there.
+    wait_until(
+        lambda: sys._current_frames()[thread.ident or 0].f_globals["__name__"] == "threading",
+        timeout_s=SOON_S, what="the thread waits",
+    )  # fmt: skip
     dramatiq_threading.raise_thread_exception(thread.ident, dramatiq_threading.Interrupt)
     thread.join(SOON_S)
     assert [type(each) for each in outcome] == [dramatiq_threading.Interrupt]

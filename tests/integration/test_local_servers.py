@@ -1,6 +1,7 @@
 """The real servers: private, on loopback, and with their data after a kill -9."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import pika
@@ -20,12 +21,15 @@ def _family(pids: Iterable[int]) -> list[psutil.Process]:
 
 
 def _listening(processes: Iterable[psutil.Process]) -> set[tuple[str, int]]:
-    return {
-        (connection.laddr.ip, connection.laddr.port)
-        for process in processes
-        for connection in process.net_connections(kind="inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
+    found = set()
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # both have children that soon end
+            found |= {
+                (connection.laddr.ip, connection.laddr.port)
+                for connection in process.net_connections(kind="inet")
+                if connection.status == psutil.CONN_LISTEN
+            }
+    return found
 
 
 def test_every_listening_socket_is_on_loopback(rabbitmq: RabbitNode, redis_server: RedisServer) -> None:

@@ -1,6 +1,7 @@
 """Whatever a client sends, the answer is never a bug of ours, and every refusal is a well-formed problem."""
 
 import json
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -111,6 +112,9 @@ def test_any_query_is_answered_properly(board: Board, params: list[tuple[str, st
     check(board.client.get("/api/tasks", params=params))
 
 
+#: Pages about one task, one schedule.
+PAGE = re.compile(rb"/(tasks|schedules)/[^/]+$")
+
 segments = st.sampled_from([b"api", b"tasks", b"batch", b"files", b"static", b"..", b".", b""]) | st.binary(
     max_size=8
 )
@@ -126,5 +130,7 @@ def test_any_path_is_answered_properly(board: Board, path: list[bytes], safe: st
     target = b"/" + b"/".join(quote(segment, safe=safe).encode() for segment in path)
     answer = board.client.request(method, board.client.base_url.copy_with(raw_path=target))
     assert answer.status_code < 500
-    if answer.status_code >= 400 and method != "HEAD":
+    if answer.status_code == 404 and answer.headers["content-type"].startswith("text/html"):
+        assert PAGE.match(target), "only what would be a page says in HTML that there is none"
+    elif answer.status_code >= 400 and method != "HEAD":
         problem.check_form(answer.status_code, dict(answer.headers), answer.content)

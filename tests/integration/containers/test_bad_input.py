@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from callboard.local.ports import free_ports
 from deploy.containers import dotenv
 
 ROOT = Path(__file__).parents[3]
@@ -83,7 +84,9 @@ def taken_port() -> Iterator[int]:
 def test_a_port_that_another_program_has_is_named_with_the_variable_that_moves_it(
     checkout: Checkout, taken_port: int
 ) -> None:
-    said = checkout.fails("up", CALLBOARD_PORT=str(taken_port))
+    dashboard, pages = map(str, free_ports(2))
+    others = {"CALLBOARD_DASHBOARD_PORT": dashboard, "CALLBOARD_RABBITMQ_UI_PORT": pages}
+    said = checkout.fails("up", CALLBOARD_PORT=str(taken_port), **others)
     assert f"port {taken_port} of 127.0.0.1 is taken; choose another one for web in .env" in said
     assert "CALLBOARD_PORT=" in said
 
