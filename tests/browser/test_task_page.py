@@ -45,7 +45,7 @@ def task(page: Page) -> TaskPage:
 async def test_a_long_task_is_seen_at_every_quarter_also_from_a_second_tab(
     task: TaskPage, context: BrowserContext, board: Board
 ) -> None:
-    made = board.submit("long_running", {"duration": 2.7})
+    made = board.submit("long_running", {"duration": 8})
     await task.open(made["task_id"])
     other = TaskPage(await context.new_page())
     for percent, name in zip(

@@ -146,6 +146,8 @@ async def test_everything_goes_on_with_the_new_master(
     await store.run(beat(KEYS, "before"))
     await asyncio.to_thread(lambda: (blocking.run(beat(KEYS, "before 2")), listener.next(0.2)))
     old = watched.master()
+    with redis.Redis(port=old, password=PASSWORD) as client:
+        assert client.wait(1, 10_000) >= 1, "the replica has what is written: replication is asynchronous"
     with hub.watch_all(Feed()) as feed:
         await asyncio.wait_for(feed.subscribed(), 10)
         await asyncio.to_thread(failover, watched)
