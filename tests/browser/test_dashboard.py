@@ -1,7 +1,6 @@
 """dramatiq-dashboard in the browser, with real RabbitMQ, Redis and worker: what an operator sees and does."""
 
 import json
-import secrets
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -17,7 +16,7 @@ from tests.browser.test_accessibility import violations
 from tests.browser.test_fleet import CORPUS, MADE
 from tests.integration.dashboard import site as sites
 from tests.integration.dashboard.site import Site
-from tests.integration.worker.harness import Installation, installation
+from tests.integration.worker.harness import Installation
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -27,9 +26,7 @@ def board(
     rabbitmq: RabbitNode, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
     """A namespace with one worker."""
-    folder = tmp_path_factory.mktemp("dashboard")
-    with installation(folder, rabbitmq.url, redis_server.url, f"t{secrets.token_hex(6)}") as made:
-        made.worker(threads=4)
+    with sites.one_worker(tmp_path_factory.mktemp("dashboard"), rabbitmq, redis_server) as made:
         yield made
 
 

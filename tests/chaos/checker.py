@@ -82,7 +82,7 @@ def check(facts: Facts) -> Verdict:
         overlaps=_overlaps(by_task, of(entries, Fault)),
         illegal=_illegal(records.values()),
         refused_but_ran=_refused_but_ran(asked, steps),
-        cancelled_but_ran=_cancelled_but_ran(cancels, again, by_task),
+        cancelled_but_ran=_cancelled_but_ran(cancels, again, by_task, records),
         poison=_poison(accepted, by_task),
         wrong_ends=_wrong_ends(accepted, records, {each.task_id for each in cancels}, again),
         keys=_keys(asked, steps),
@@ -191,14 +191,17 @@ def _refused_but_ran(asked: list[Asked], steps: list[Step]) -> list[str]:
 
 
 def _cancelled_but_ran(
-    cancels: list[Cancel], again: dict[str, float], by_task: dict[str, list[Run]]
+    cancels: list[Cancel], again: dict[str, float], by_task: dict[str, list[Run]], records: dict[str, Record]
 ) -> list[str]:
     found = []
     for each in cancels:
         if each.answer != "cancelled" or each.task_id in again:
             continue
+        states = " ".join(records[each.task_id].states) if each.task_id in records else "no record"
         late = [run for run in by_task.get(each.task_id, []) if run.start > each.at]
-        found += [f"{each.task_id} cancelled at {each.at:.2f}, started at {run.start:.2f}" for run in late]
+        found += [
+            f"{each.task_id} cancelled at {each.at:.2f}, started at {run.start:.2f}: {states}" for run in late
+        ]
     return found
 
 

@@ -130,13 +130,19 @@ class Client:
         return said
 
     def retry(self, task_id: str) -> bool:
-        """Ask to run a failed or cancelled task again; tell whether that was accepted."""
+        """Ask to run a failed or cancelled task again; tell whether that was accepted.
+
+        No answer, or one that the records could not be reached (503), leaves open whether it will run.
+        """
+        at = time.time()
         try:
             status, _ = self.call("POST", f"/api/tasks/{task_id}/retry")
-        except NoAnswer:
-            return False
+        except NoAnswer as error:
+            status = -1 if error.sent else 0
         if status == 202:
             self._ledger.write(Again(task_id=task_id, at=time.time()))
+        elif status in (-1, 503):
+            self._ledger.write(Again(task_id=task_id, at=at, answer="unknown"))
         return status == 202
 
     def look(self, task_id: str) -> str | None:

@@ -7,7 +7,7 @@ at any moment and several may write. checker.py reads nothing else but these lin
 import os
 import threading
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -54,10 +54,14 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, tag="seen"):
 
 
 class Again(msgspec.Struct, frozen=True, kw_only=True, tag="again"):
-    """A failed or cancelled task was asked to run again (202)."""
+    """A failed or cancelled task was asked to run again: accepted (202), or without a clear answer.
+
+    Without one it may run or not: nobody knows whether the service had heard the request.
+    """
 
     task_id: str
     at: float
+    answer: Literal["accepted", "unknown"] = "accepted"
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="fault"):

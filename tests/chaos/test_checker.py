@@ -149,6 +149,9 @@ def test_a_cancelled_task_that_started() -> None:
     entries = [asked(), Cancel(task_id="a", answer="cancelled", at=0.5), *run(1, 2)]
     only(verdict(entries, record()), "cancelled_but_ran")
     assert verdict([*entries, Again(task_id="a", at=0.7)], record()).broken() == []
+    assert verdict([*entries, Again(task_id="a", at=0.7, answer="unknown")], record()).broken() == []
+    (found,) = verdict(entries, record()).cancelled_but_ran
+    assert found.endswith(": queued running succeeded")
 
 
 def test_a_task_cancelled_between_its_attempts_has_run_before() -> None:

@@ -1,5 +1,6 @@
 // What fails, by task type and error: retry a group, look at its newest, go to its tasks.
 
+import { act } from "./act.js";
 import { get } from "./api.js";
 import { bars } from "./bars.js";
 import { resume, runAll, runEach } from "./bulk.js";
@@ -9,7 +10,6 @@ import { visible } from "./json.js";
 import { keyed } from "./keyed.js";
 import { poll } from "./poll.js";
 import { timeElement } from "./time.js";
-import { toast } from "./toast.js";
 
 const EVERY_MS = 4000;
 /** Tasks of one page of the list, and pages that are looked at to find the tasks of one error. */
@@ -33,7 +33,7 @@ const again = poll(read, EVERY_MS);
 function section({ type, errors, complete, most }) {
   const number = errors.reduce((sum, each) => sum + each.count, 0);
   const all = el("button", { type: "button", textContent: complete ? `Retry all ${number.toLocaleString("en")}` : "Retry all" });
-  all.addEventListener("click", () => act(all, () => runAll("retry", { status: ["failed"], type: [type] }, `All failed tasks of ${visible(type)}. `)));
+  all.addEventListener("click", () => act(all, () => runAll("retry", { status: ["failed"], type: [type] }, `All failed tasks of ${visible(type)}. `), again));
   const title = el("div", { className: "title" }, el("h2", {}, el("a", { href: tasksOf(type), textContent: visible(type) })), el("span", { className: "buttons" }, el("span", { className: "quiet-text", textContent: `${number.toLocaleString("en")} failed` }), all));
   return el("section", { className: "panel group", "@data-type": type }, title, el("ul", { className: "errors" }, ...errors.map((each) => row(each, errors.length, most))));
 }
@@ -51,7 +51,7 @@ function row({ task_type, error_type, count, newest }, siblings, most) {
   const made = el("li", {}, el("strong", { className: "number", textContent: count.toLocaleString("en") }), what, last);
   if (siblings > 1) {
     const retry = el("button", { type: "button", textContent: `Retry ${count.toLocaleString("en")}`, "aria-label": `Retry ${counted(count, "task")} of ${task_type} that failed with ${name}` });
-    retry.addEventListener("click", () => act(retry, async () => runEach("retry", await idsOf(task_type, error_type))));
+    retry.addEventListener("click", () => act(retry, async () => runEach("retry", await idsOf(task_type, error_type)), again));
     made.append(retry);
   }
   return made;
@@ -69,18 +69,6 @@ async function idsOf(type, error) {
     if (!cursor) break;
   }
   return ids;
-}
-
-async function act(button, work) {
-  button.disabled = true;
-  try {
-    await work();
-  } catch (problem) {
-    toast(problem.message, "bad");
-  } finally {
-    button.disabled = false;
-    again();
-  }
 }
 
 resume().catch(() => {});

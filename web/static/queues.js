@@ -1,5 +1,6 @@
 // The queues: what waits in each by priority, how fast it moves, who serves it; pause, resume, purge.
 
+import { act } from "./act.js";
 import { get, post } from "./api.js";
 import { bars } from "./bars.js";
 import { resume as resumeOperation } from "./bulk.js";
@@ -46,9 +47,9 @@ function card(name) {
   const body = el("div", { className: "body" });
   let paused = false;
   const toggle = el("button", { type: "button" });
-  toggle.addEventListener("click", () => act(toggle, () => (paused ? resume(name) : pause(name))));
+  toggle.addEventListener("click", () => act(toggle, () => (paused ? resume(name) : pause(name)), again));
   const empty = el("button", { type: "button", className: "danger-text", textContent: "Purge…", "aria-label": `Purge ${name}…` });
-  empty.addEventListener("click", () => act(empty, () => purge(name)));
+  empty.addEventListener("click", () => act(empty, () => purge(name), again));
   const title = el("div", { className: "title" }, el("h2", {}, el("a", { href: tasksOf(name), textContent: visible(name) })), signs);
   const element = el("section", { className: "panel queue", "@data-name": name }, title, body, el("div", { className: "buttons steer" }, toggle, empty));
   const update = (queue) => {
@@ -101,18 +102,6 @@ async function pause(name) {
 async function resume(name) {
   await post(address(name, "resume"));
   toast(`${visible(name)} goes on.`, "good");
-}
-
-async function act(button, work) {
-  button.disabled = true;
-  try {
-    await work();
-  } catch (problem) {
-    toast(problem.message, "bad");
-  } finally {
-    button.disabled = false;
-    again();
-  }
 }
 
 const again = poll(read, EVERY_MS);

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
@@ -100,7 +101,7 @@ def number(found: MessageProxy | dramatiq.Message[Any]) -> int:
     return carried
 
 
-class Bench:
+class Bench(ABC):
     """One broker with one queue that is this test's own."""
 
     def __init__(self, loop: Loop, broker: Any, publisher: Sending, queue: str) -> None:
@@ -167,13 +168,13 @@ class Bench:
             with contextlib.suppress(ConnectionClosed):
                 each.close()
 
+    @abstractmethod
     def ready(self) -> int:
         """Return how many messages could be delivered now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def dead(self) -> list[int]:
         """Take the numbers of the dead letters, oldest first."""
-        raise NotImplementedError
 
     def wait_ready(self, count: int) -> None:
         """Wait until so many messages could be delivered."""

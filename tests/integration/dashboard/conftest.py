@@ -1,6 +1,5 @@
 """One namespace with a worker and a dashboard, for all tests of this folder."""
 
-import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +8,7 @@ from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
 from tests.integration.dashboard import site as sites
 from tests.integration.dashboard.site import Site
-from tests.integration.worker.harness import Installation, installation
+from tests.integration.worker.harness import Installation
 
 
 @pytest.fixture(scope="package")
@@ -17,9 +16,7 @@ def board(
     rabbitmq: RabbitNode, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
     """A namespace with one worker."""
-    folder = tmp_path_factory.mktemp("dashboard")
-    with installation(folder, rabbitmq.url, redis_server.url, f"t{secrets.token_hex(6)}") as made:
-        made.worker(threads=4)
+    with sites.one_worker(tmp_path_factory.mktemp("dashboard"), rabbitmq, redis_server) as made:
         yield made
 
 

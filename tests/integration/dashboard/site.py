@@ -2,13 +2,18 @@
 
 import html
 import re
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
+from pathlib import Path
 from urllib.parse import urlencode
 
 from callboard.local.ports import free_ports
-from tests.integration.worker.harness import Installation, Worker
+from callboard.local.rabbitmq import RabbitNode
+from callboard.local.redis import RedisServer
+from tests.integration.worker.harness import Installation, Worker, installation
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,14 @@ class Site:
     def visitor(self, **headers: str) -> "Site":
         """Another visitor of the same process, who sends these headers."""
         return Site(self.process, self.port, headers=headers)
+
+
+@contextmanager
+def one_worker(folder: Path, rabbitmq: RabbitNode, redis: RedisServer) -> Iterator[Installation]:
+    """A namespace of its own with one worker."""
+    with installation(folder, rabbitmq.url, redis.url, f"t{secrets.token_hex(6)}") as made:
+        made.worker(threads=4)
+        yield made
 
 
 def start(board: Installation, **settings: str) -> Site:
