@@ -13,6 +13,7 @@ import falcon.asgi
 
 from callboard.access import principal as principals
 from callboard.access.access import Access
+from callboard.access.host_names import misdirected
 from callboard.access.limits import headers
 from callboard.access.principal import Principal
 from callboard.access.roles import Role, allows, granting
@@ -59,6 +60,7 @@ class Guard:
         if rule.audit is not None and params:
             context.target = next(iter(params.values()))
         if not self._access.required:
+            self._check_name(req)
             context.principal = self._nobody
             return
         if rule.role is None:
@@ -91,6 +93,7 @@ class Guard:
         """Raise RequestProblem for who may not watch; problems.py closes with 4000 + its status."""
         rule = RULES.get(("WEBSOCKET", req.uri_template or ""), ADMIN)
         if not self._access.required:
+            self._check_name(req)
             req.context["principal"] = self._nobody
             return
         who = await self._who(req)
@@ -126,6 +129,12 @@ class Guard:
                 req.context.get("request_id") or "",
                 status,
             )
+
+    def _check_name(self, req: Request) -> None:
+        """Raise RequestProblem when somebody else's name leads here; a key would be the better proof."""
+        host = req.get_header("Host")
+        if not self._access.hosts.ours(host):
+            raise RequestProblem("misdirected", misdirected(host))
 
     async def _who(self, req: Request) -> Principal | None:
         """Return who asks, None when there is neither key nor session; raises RequestProblem."""

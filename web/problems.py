@@ -39,6 +39,7 @@ KINDS: Final = {
     "precondition-failed": (412, "It has been changed in the meantime"),
     "incomplete-body": (408, "The body did not arrive"),
     "too-large": (413, "The body is too large"),
+    "misdirected": (421, "This service is not known by that name"),
     "uri-too-long": (414, "The address is too long"),
     "unsupported-media": (415, "The body has the wrong content type"),
     "upgrade-required": (426, "This address speaks another protocol"),

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from callboard.access import networks
+from callboard.access import host_names, networks
 from callboard.access.secret import GivenKey, parse_given
 from callboard.errors import SettingsError
 from callboard.store import sentinel
 
 PREFIX: Final = "CALLBOARD_"
 MEMORY: Final = "memory://"
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 T = TypeVar("T")
 
@@ -91,8 +90,9 @@ class Settings:
     #: Seconds a browser's session lives unused, and at most.
     session_idle: int = 12 * 3600
     session_most: int = 7 * 86_400
-    #: Networks of proxies that are believed whom they forward for.
+    #: Networks of proxies that are believed whom they forward for; names besides loopback's, without keys.
     proxies: tuple[str, ...] = ()
+    host_names: tuple[str, ...] = ()
     #: Seconds an entry of the audit trail is kept, and how many of submits, and of all else.
     audit_ttl: int = 90 * 86_400
     audit_limit: int = 100_000
@@ -100,7 +100,7 @@ class Settings:
     @property
     def auth_required(self) -> bool:
         """Tell whether a request needs a key or a session."""
-        return self.auth == "required" or (self.auth == "auto" and self.host not in LOOPBACK)
+        return self.auth == "required" or (self.auth == "auto" and self.host not in host_names.LOOPBACK)
 
     @property
     def embedded(self) -> bool:
@@ -165,6 +165,7 @@ def from_env(env: Mapping[str, str] | None = None) -> Settings:
         session_idle=source.take("SESSION_IDLE", _whole(60, 7 * 86_400, "43200"), 12 * 3600),
         session_most=source.take("SESSION_MOST", _whole(60, 7 * 86_400, "604800"), 7 * 86_400),
         proxies=source.take("PROXIES", networks.checked, ()),
+        host_names=source.take("HOST_NAMES", host_names.parse_names, ()),
         audit_ttl=source.take("AUDIT_TTL", _whole(60, 10**9, "7776000"), 90 * 86_400),
         audit_limit=source.take("AUDIT_LIMIT", _whole(100, 10**7, "100000"), 100_000),
     )
@@ -173,7 +174,7 @@ def from_env(env: Mapping[str, str] | None = None) -> Settings:
             f"{PREFIX}BROKER_URL and {PREFIX}REDIS_URL: either both are {MEMORY} (embedded mode) "
             "or both name a server, e.g. amqp://user:password@localhost:5672/ and redis://localhost:6379/0"
         )
-    if settings.auth == "off" and settings.host not in LOOPBACK:
+    if settings.auth == "off" and settings.host not in host_names.LOOPBACK:
         raise SettingsError(
             f"{PREFIX}AUTH=off: {PREFIX}HOST={settings.host} can be reached from other machines, and whoever "
             "reaches it could do everything; use 127.0.0.1, or leave AUTH at auto and make a key"

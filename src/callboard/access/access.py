@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from callboard.access import entries
 from callboard.access.audit import Audit
 from callboard.access.entries import KeyEntry, NewKey
+from callboard.access.host_names import HostNames
 from callboard.access.keyring import Keyring
 from callboard.access.limiter import Limiter
 from callboard.access.lookup import Given
@@ -34,6 +35,8 @@ class Access:
 
     #: False: whoever reaches the port may do everything.
     required: bool
+    #: Under which names it answers where no key is required.
+    hosts: HostNames
     store: AsyncRunner
     keys: Keys
     given: Given

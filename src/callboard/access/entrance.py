@@ -4,8 +4,9 @@ import logging
 import time
 from typing import Final, Protocol, TypeVar
 
+from callboard.access.host_names import LOOPBACK
 from callboard.errors import SettingsError, Unavailable
-from callboard.settings import LOOPBACK, Settings
+from callboard.settings import Settings
 from callboard.store import api_keys
 from callboard.store.keys import Keys
 from callboard.store.scripts import Call

@@ -7,6 +7,7 @@ from callboard.access.audit import Audit
 from callboard.access.command import carry_out
 from callboard.access.entrance import require_keys
 from callboard.access.gate import Gate
+from callboard.access.host_names import HostNames
 from callboard.access.keyring import Keyring
 from callboard.access.limiter import Limiter
 from callboard.access.lookup import Given
@@ -22,6 +23,7 @@ def access(settings: Settings, store: AsyncRunner, keys: Keys) -> Access:
     given = Given(settings.api_keys)
     return Access(
         required=settings.auth_required,
+        hosts=HostNames(settings.host_names),
         store=store,
         keys=keys,
         given=given,

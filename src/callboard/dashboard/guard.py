@@ -13,6 +13,7 @@ from typing import Any, Final
 from callboard.access import principal as principals
 from callboard.access.audit import CHANGES, Entry, encode
 from callboard.access.gate import Gate
+from callboard.access.host_names import HostNames, misdirected
 from callboard.access.networks import Networks, client_of
 from callboard.access.principal import Principal
 from callboard.access.roles import Role, allows, granting
@@ -50,9 +51,16 @@ class Guard:
     """Knows keys and sessions; used by several threads."""
 
     def __init__(
-        self, gate: Gate | None, store: Store, keys: Keys, audit_limit: int, proxies: Networks = ()
+        self,
+        gate: Gate | None,
+        store: Store,
+        keys: Keys,
+        audit_limit: int,
+        proxies: Networks = (),
+        hosts: HostNames | None = None,
     ) -> None:
-        """Take None as the gate where authentication is off."""
+        """Take None as the gate where authentication is off; `hosts` then are the names it answers to."""
+        self._hosts = hosts or HostNames(())
         self._proxies = proxies
         self._gate = gate
         self._store = store
@@ -62,6 +70,10 @@ class Guard:
     def who(self, environ: Mapping[str, Any]) -> Principal:
         """Return who sends a WSGI request; raises Refused (401) or Unavailable."""
         if self._gate is None:
+            host = environ.get("HTTP_HOST")
+            if not self._hosts.ours(host):
+                text = misdirected(host)
+                raise Refused(421, "Not under this name", f"{text[:1].upper()}{text[1:]}.")
             return principals.nobody()
         key = _key(environ)
         if key is not None:

@@ -7,6 +7,7 @@ from gunicorn.app.base import BaseApplication
 
 from callboard import bootstrap, logs
 from callboard.access import wiring
+from callboard.access.host_names import HostNames
 from callboard.access.networks import parse_networks
 from callboard.dashboard.again import Again
 from callboard.dashboard.app import Dashboard
@@ -66,9 +67,8 @@ def make(settings: Settings) -> Gate:
         retry=Again(made.store, made.keys, made.broker).retry,
     )
     gate = wiring.gate(settings) if settings.auth_required else None
-    guard = Guard(
-        gate, made.store, made.keys, settings.audit_limit, parse_networks(",".join(settings.proxies))
-    )
+    proxies, hosts = parse_networks(",".join(settings.proxies)), HostNames(settings.host_names)
+    guard = Guard(gate, made.store, made.keys, settings.audit_limit, proxies, hosts)
     return Gate(Dashboard(records), guard)
 
 

@@ -118,7 +118,7 @@ def test_unknown_query_names_are_refused(small: Board) -> None:
 @pytest.mark.parametrize("head", ["Content-Length: 1000000", "Transfer-Encoding: chunked"])
 def test_an_upload_that_breaks_off_leaves_nothing(board: Board, head: str) -> None:
     before = left(board)
-    start = f"POST /api/files HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n2710\r\n{'a' * 10_000}\r\n"
+    start = f"POST /api/files HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n2710\r\n{'a' * 10_000}\r\n"
     with socket.create_connection(("127.0.0.1", board.port)) as client:
         client.sendall(start.encode())
         wait_until(lambda: left(board) != before, timeout_s=5, what="the upload has begun")

