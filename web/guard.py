@@ -170,7 +170,7 @@ class Guard:
         return not is_task_id(task_id) or await self._access.may_read(who, task_id)
 
     async def _count(self, resp: Response, who: Principal) -> None:
-        taken = await self._access.limiter.take(who, requests=1, tasks=0)
+        taken = await self._access.limiter.request(who)
         if taken is None:
             return
         resp.set_headers(headers(who.rate, who.quota, taken))

@@ -29,7 +29,7 @@ class Charge:
 
     async def __aenter__(self) -> "Charge":
         if self._who is not None:
-            taken = await self._access.limiter.take(self._who, requests=0, tasks=self._tasks)
+            taken = await self._access.limiter.tasks(self._who, self._tasks)
             if taken is None:
                 self._who = None
             else:

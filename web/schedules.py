@@ -126,6 +126,7 @@ class RunNow(_Resource):
             done = await self._schedules.run(
                 found, lambda record: idempotency_of(key, body, record), charge.by
             )
+            charge.unused = int(done.record is None)
         resp.set_header("Location", f"/api/tasks/{done.task_id}")
         if done.record is None:
             resp.set_header("Idempotency-Replayed", "true")

@@ -72,6 +72,8 @@ class Tasks:
         record = self._submitter.validate(decode(body))
         async with Charge(self._access, req, resp, 1) as charge:
             done = await self._submitter.submit(record, idempotency_of(key, body, record), charge.by)
+            charge.unused = int(done.record is None)
+            charge.unused = int(done.record is None)
         req.context["target"] = done.task_id
         resp.set_header("Location", f"/api/tasks/{done.task_id}")
         if done.record is None:
@@ -124,7 +126,7 @@ class Batch:
                 *(self._one(parsed, item, each, charge.by) for item, each in zip(items, keys, strict=True))
             )
             accepted = [each for each in done if isinstance(each, Submitted)]
-            charge.unused = len(items) - len(accepted)
+            charge.unused = len(items) - sum(each.record is not None for each in accepted)
         if accepted:
             first, last = accepted[0].task_id, accepted[-1].task_id
             req.context["target"] = f"{len(accepted)} tasks, {first} to {last}"

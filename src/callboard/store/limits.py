@@ -1,26 +1,44 @@
 """Counts what keys with limits ask for, as Calls: the same for all web processes."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from callboard.store.keys import Keys
-from callboard.store.scripts import Call, script, text
+from callboard.store.scripts import Call, script
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What was taken together, and what was left after it; times in milliseconds from now."""
+
+    #: Of the requests that were asked for.
+    requests: int
+    requests_left: int
+    #: Until all of the rate is there again, and until one more request is.
+    full_ms: int
+    again_ms: int
+    #: For each number of tasks that was asked for, whether it was taken (whole).
+    tasks: tuple[bool, ...]
+    tasks_left: int
+    day_ends_ms: int
 
 
 def take(
-    keys: Keys, key_id: str, rate: tuple[int, int], requests: int, quota: int, tasks: int
-) -> Call[tuple[str, int, int, int, int, int]]:
-    """Take requests of a rate (count, seconds; count 0: any number) and tasks of a day's quota (0: any).
+    keys: Keys, key_id: str, rate: tuple[int, int], requests: int, quota: int, tasks: Sequence[int]
+) -> Call[Grant]:
+    """Take requests of a rate (count, seconds; count 0: any number) and numbers of tasks of a day's quota.
 
-    Answers ("" or `rate` or `quota`: what is used up, and nothing was taken; requests left; ms until all
-    of the rate is there; ms until one request is; tasks left; ms until the day ends).
+    `quota` 0 means that tasks are not counted; then none may be asked for.
     """
-    arguments: list[str | int] = [keys.prefix, key_id, rate[0], rate[1] * 1000, requests, quota, tasks]
-    return Call(_taken, [*arguments], script("limit_take"))
+    arguments: list[str | int] = [keys.prefix, key_id, rate[0], rate[1] * 1000, requests, quota, *tasks]
+    return Call(_grant, [*arguments], script("limit_take"))
 
 
-def _taken(answer: Any) -> tuple[str, int, int, int, int, int]:
-    left, full_ms, again_ms, tasks_left, day_ends_ms = (int(each) for each in answer[1:])
-    return text(answer[0]), left, full_ms, again_ms, tasks_left, day_ends_ms
+def _grant(answer: Any) -> Grant:
+    taken, left, full_ms, again_ms, tasks_left, day_ends_ms = (int(each) for each in answer[:6])
+    numbers = tuple(each == 1 for each in answer[6:])
+    return Grant(taken, left, full_ms, again_ms, numbers, tasks_left, day_ends_ms)
 
 
 def give_back(keys: Keys, key_id: str, tasks: int) -> Call[int]:

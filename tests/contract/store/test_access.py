@@ -62,36 +62,40 @@ async def test_a_used_session_lives_on_but_not_beyond_its_end(bench: Bench) -> N
 
 
 async def test_a_bucket_gives_what_it_holds_and_no_more(bench: Bench) -> None:
-    async def take(requests: int = 1, tasks: int = 0) -> tuple[str, int, int, int, int, int]:
-        return await bench.run(limits.take(bench.keys, "k", (4, 3600), requests, 10, tasks))
+    async def take(requests: int) -> limits.Grant:
+        return await bench.run(limits.take(bench.keys, "k", (4, 3600), requests, 10, []))
 
-    found = [await take() for _ in range(6)]
-    assert [each[0] for each in found] == ["", "", "", "", "rate", "rate"]
-    assert [each[1] for each in found] == [3, 2, 1, 0, 0, 0]
-    assert 2_700_000 < found[3][2] <= 3_600_000
-    assert 800_000 < found[5][3] <= 900_000, "one of four an hour is there after a quarter"
-    assert [each[4] for each in found] == [10] * 6
+    found = [await take(each) for each in (1, 1, 3, 1)]
+    assert [each.requests for each in found] == [1, 1, 2, 0]
+    assert [each.requests_left for each in found] == [3, 2, 0, 0]
+    assert 2_700_000 < found[2].full_ms <= 3_600_000
+    assert 800_000 < found[3].again_ms <= 900_000, "one of four an hour is there after a quarter"
+    assert [each.tasks_left for each in found] == [10] * 4
 
 
 async def test_a_quota_is_taken_whole_or_not_at_all_and_given_back(bench: Bench) -> None:
-    async def take(tasks: int) -> tuple[str, int]:
-        answer = await bench.run(limits.take(bench.keys, "k", (0, 1), 0, 10, tasks))
-        assert 0 < answer[5] <= 86_400_000
-        return answer[0], answer[4]
+    async def take(*tasks: int) -> tuple[tuple[bool, ...], int]:
+        grant = await bench.run(limits.take(bench.keys, "k", (0, 1), 0, 10, tasks))
+        assert 0 < grant.day_ends_ms <= 86_400_000
+        return grant.tasks, grant.tasks_left
 
-    assert await take(7) == ("", 3)
-    assert await take(4) == ("quota", 3)
+    assert await take(7) == ((True,), 3)
+    assert await take(4, 1, 3, 2) == ((False, True, False, True), 0)
     await bench.run(limits.give_back(bench.keys, "k", 2))
-    assert await take(4) == ("", 1)
+    assert await take(2) == ((True,), 0)
     await bench.run(limits.give_back(bench.keys, "k", 100))
-    assert await take(0) == ("", 10), "never more than all of it"
+    assert await take() == ((), 10), "never more than all of it"
     assert await bench.run(limits.give_back(bench.keys, "another", 1)) == 0
 
 
+async def test_without_a_rate_all_requests_pass(bench: Bench) -> None:
+    assert (await bench.run(limits.take(bench.keys, "k", (0, 1), 7, 0, []))).requests == 7
+
+
 async def test_many_at_once_take_no_more_than_there_is(bench: Bench) -> None:
-    call = limits.take(bench.keys, "k", (50, 3600), 1, 0, 0)
-    answers = await asyncio.gather(*(bench.run(call) for _ in range(120)))
-    assert sum(each[0] == "" for each in answers) == 50
+    call = limits.take(bench.keys, "k", (50, 3600), 3, 0, [])
+    answers = await asyncio.gather(*(bench.run(call) for _ in range(40)))
+    assert sum(each.requests for each in answers) == 50
 
 
 async def test_the_trail_is_read_backwards_and_keeps_the_newest(bench: Bench) -> None:

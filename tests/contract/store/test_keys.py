@@ -92,7 +92,7 @@ async def everything(bench: Bench) -> None:
     await bench.run(api_keys.add(bench.keys, "ab" * 8, found))
     session = {"key_digest": "ab" * 32, "csrf": "c", "created_at": "1", "ends_at": str(FAR_MS)}
     await bench.run(sessions.begin(bench.keys, "cd" * 32, session, 168 * 3600))
-    await bench.run(limits.take(bench.keys, "ab" * 8, (10, 3600), 1, 100, 1))
+    await bench.run(limits.take(bench.keys, "ab" * 8, (10, 3600), 1, 100, [1]))
     await bench.run(audit.add(bench.keys, "changes", [task.task_id.encode() + b"{}"]))
     for _ in range(2):
         await begin(bench, [task], [unclaimed])

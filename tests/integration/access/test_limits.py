@@ -56,6 +56,26 @@ def test_a_quota_counts_tasks_that_were_accepted(guarded: Guarded) -> None:
     assert guarded.call("GET", "/api/whoami", key).status_code == 200
 
 
+def test_a_request_sent_again_with_its_idempotency_key_uses_no_quota(guarded: Guarded) -> None:
+    key = guarded.new_key("again", role="submit", quota=2)["key"]
+    headers = {"Idempotency-Key": "once"}
+    answers = [guarded.call("POST", "/api/tasks", key, headers=headers, json=BODY) for _ in range(4)]
+    assert [each.status_code for each in answers] == [202] * 4
+    assert len({each.json()["task_id"] for each in answers}) == 1
+    assert limit(guarded.call("GET", "/api/whoami", key).headers["RateLimit"], "quota")[0] == 1
+
+
+def test_many_at_once_take_no_more_tasks_than_the_quota(guarded: Guarded) -> None:
+    key = guarded.new_key("crowd", role="submit", quota=25)["key"]
+    with ThreadPoolExecutor(16) as threads:
+        webs = [guarded.first, guarded.second] * 30
+        sent = threads.map(lambda web: request(web, "POST", "/api/tasks", key, json=BODY), webs)
+        answers = list(sent)
+    passed = [each for each in answers if each.status_code == 202]
+    assert sorted(limit(each.headers["RateLimit"], "quota")[0] for each in passed) == list(range(25))
+    assert {each.status_code for each in answers} == {202, 429}
+
+
 def test_rate_and_quota_are_told_together(guarded: Guarded) -> None:
     key = guarded.new_key("both", rate="600/min", quota=1000)["key"]
     answer = guarded.call("GET", "/api/whoami", key)

@@ -1,0 +1,96 @@
+"""The limiter of a web process: what waits for one key is counted together, and fairly."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from callboard.access.limiter import Limiter
+from callboard.access.limits import Rate
+from callboard.access.principal import Principal
+from callboard.access.roles import Role
+from callboard.errors import Unavailable
+from callboard.store.scripts import Call
+from tests.contract.store.bench import Bench
+
+
+class Watched:
+    """Runs calls as the bench does, and counts them."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self.calls = 0
+        self.error: Exception | None = None
+
+    async def run(self, call: Call[Any]) -> Any:
+        self.calls += 1
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        return await self._bench.run(call)
+
+
+def key(key_id: str = "k", rate: Rate | None = None, quota: int | None = None) -> Principal:
+    return Principal(
+        kind="key", digest="d", key_id=key_id, name=key_id, role=Role.SUBMIT, rate=rate, quota=quota
+    )
+
+
+@pytest.fixture
+def runner(bench: Bench) -> Watched:
+    return Watched(bench)
+
+
+@pytest.fixture
+def limiter(bench: Bench, runner: Watched) -> Limiter:
+    return Limiter(runner, bench.keys)
+
+
+async def test_requests_that_come_together_cost_one_call(limiter: Limiter, runner: Watched) -> None:
+    who = key(rate=Rate(30, 3600))
+    found = await asyncio.gather(*(limiter.request(who) for _ in range(40)))
+    assert runner.calls == 1
+    assert [each.refused for each in found if each] == [None] * 30 + ["rate"] * 10
+    assert [each.left for each in found if each] == [*range(29, -1, -1), *[0] * 10]
+
+
+async def test_requests_and_tasks_of_several_keys(limiter: Limiter, runner: Watched) -> None:
+    one, two = key("one", Rate(2, 60), 10), key("two", quota=3)
+    found = await asyncio.gather(
+        limiter.request(one), limiter.tasks(one, 4), limiter.tasks(two, 4), limiter.tasks(one, 7),
+        limiter.tasks(one, 6), limiter.tasks(two, 3),
+    )  # fmt: skip
+    assert runner.calls == 2
+    told = [(each.refused, each.tasks_left) for each in found[1:] if each]
+    assert told == [(None, 6), ("quota", 3), ("quota", 6), (None, 0), (None, 0)]
+
+
+async def test_tasks_of_a_request_that_has_gone_are_given_back(limiter: Limiter) -> None:
+    who = key(quota=10)
+    gone = asyncio.ensure_future(limiter.tasks(who, 4))
+    stays = asyncio.ensure_future(limiter.tasks(who, 1))
+    await asyncio.sleep(0)
+    gone.cancel()
+    taken = await stays
+    assert taken
+    assert taken.refused is None
+    again = await limiter.tasks(who, 9)
+    assert again
+    assert (again.refused, again.tasks_left) == (None, 0)
+
+
+async def test_nobody_is_held_up_when_nobody_can_count(limiter: Limiter, runner: Watched) -> None:
+    who = key(rate=Rate(1, 3600))
+    runner.error = Unavailable("Redis is away")
+    assert await asyncio.gather(*(limiter.request(who) for _ in range(3))) == [None] * 3
+    runner.error = None
+    found = [await limiter.request(who) for _ in range(2)]
+    assert [each and each.refused for each in found] == [None, "rate"]
+
+
+async def test_a_bug_of_ours_leaves_nobody_waiting(limiter: Limiter, runner: Watched) -> None:
+    runner.error = LookupError("a bug")
+    with pytest.raises(LookupError, match="a bug"):
+        await asyncio.wait_for(limiter.request(key(quota=1)), 5)
+    runner.error = None
+    assert await limiter.request(key(quota=1))
