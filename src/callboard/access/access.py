@@ -57,6 +57,7 @@ class Access:
     async def close(self) -> None:
         """Stop, and write what is left of the audit trail."""
         await self.keyring.close()
+        await self.limiter.close()
         await self.audit.close()
 
     async def list_keys(self) -> list[KeyEntry]:

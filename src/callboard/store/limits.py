@@ -18,8 +18,9 @@ class Grant:
     #: Until all of the rate is there again, and until one more request is.
     full_ms: int
     again_ms: int
-    #: For each number of tasks that was asked for, whether it was taken (whole).
+    #: For each number of tasks that was asked for, whether it was taken (whole); and how many that are.
     tasks: tuple[bool, ...]
+    sum_of_tasks: int
     tasks_left: int
     day_ends_ms: int
 
@@ -32,15 +33,16 @@ def take(
     `quota` 0 means that tasks are not counted; then none may be asked for.
     """
     arguments: list[str | int] = [keys.prefix, key_id, rate[0], rate[1] * 1000, requests, quota, *tasks]
-    return Call(_grant, [*arguments], script("limit_take"))
+
+    def decode(answer: Any) -> Grant:
+        taken, left, full_ms, again_ms, tasks_left, day_ends_ms = (int(each) for each in answer[:6])
+        granted = tuple(each == 1 for each in answer[6:])
+        together = sum(number for number, each in zip(tasks, granted, strict=False) if each)
+        return Grant(taken, left, full_ms, again_ms, granted, together, tasks_left, day_ends_ms)
+
+    return Call(decode, [*arguments], script("limit_take"))
 
 
-def _grant(answer: Any) -> Grant:
-    taken, left, full_ms, again_ms, tasks_left, day_ends_ms = (int(each) for each in answer[:6])
-    numbers = tuple(each == 1 for each in answer[6:])
-    return Grant(taken, left, full_ms, again_ms, numbers, tasks_left, day_ends_ms)
-
-
-def give_back(keys: Keys, key_id: str, tasks: int) -> Call[int]:
-    """Give back tasks of today's quota that were not accepted."""
-    return Call(int, [keys.prefix, key_id, tasks], script("limit_give_back"))
+def give_back(keys: Keys, key_id: str, tasks: int, requests: int = 0) -> Call[int]:
+    """Give back tasks of today's quota that were not accepted, and requests that were not made."""
+    return Call(int, [keys.prefix, key_id, tasks, requests], script("limit_give_back"))

@@ -10,6 +10,7 @@ from callboard.access.limits import Rate
 from callboard.access.principal import Principal
 from callboard.access.roles import Role
 from callboard.errors import Unavailable
+from callboard.store import limits
 from callboard.store.scripts import Call
 from tests.contract.store.bench import Bench
 
@@ -94,3 +95,56 @@ async def test_a_bug_of_ours_leaves_nobody_waiting(limiter: Limiter, runner: Wat
         await asyncio.wait_for(limiter.request(key(quota=1)), 5)
     runner.error = None
     assert await limiter.request(key(quota=1))
+
+
+async def fill(limiter: Limiter, who: Principal) -> None:
+    """Let many ask twice, so that the limiter takes a slice beforehand."""
+    for _ in range(2):
+        await asyncio.gather(*(limiter.request(who) for _ in range(10)))
+        await asyncio.gather(*(limiter.tasks(who, 1) for _ in range(10)))
+
+
+async def test_who_is_busy_and_far_from_its_limit_takes_a_slice_beforehand(
+    limiter: Limiter, runner: Watched
+) -> None:
+    who = key(rate=Rate(10_000, 3600), quota=10_000)
+    await fill(limiter, who)
+    before = runner.calls
+    found = [await limiter.request(who) for _ in range(40)]
+    assert runner.calls == before
+    assert [each.left for each in found if each] == list(range(9979, 9939, -1)), "as if each had been taken"
+    assert [(await limiter.tasks(who, 10)) for _ in range(4)]
+    assert runner.calls == before
+
+
+async def test_a_slice_that_is_not_used_is_given_back(
+    limiter: Limiter, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callboard.access.limiter.SPARE_S", 0.01)
+    who = key(rate=Rate(10_000, 3600), quota=10_000)
+    await fill(limiter, who)
+    async with asyncio.timeout(10):
+        while limiter.busy:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.005)
+    grant = await bench.run(limits.take(bench.keys, "k", (10_000, 3600), 0, 10_000, []))
+    assert (grant.requests_left, grant.tasks_left) == (9980, 9980)
+
+
+async def test_a_slice_is_given_back_when_the_process_ends(limiter: Limiter, bench: Bench) -> None:
+    who = key(rate=Rate(10_000, 3600), quota=10_000)
+    await fill(limiter, who)
+    await limiter.close()
+    grant = await bench.run(limits.take(bench.keys, "k", (10_000, 3600), 0, 10_000, []))
+    assert (grant.requests_left, grant.tasks_left) == (9980, 9980)
+
+
+async def test_two_processes_let_pass_exactly_what_there_is(limiter: Limiter, bench: Bench) -> None:
+    who = key(rate=Rate(990, 3600), quota=980)
+    passed, counted = 0, 0
+    for each in (limiter, Limiter(Watched(bench), bench.keys)) * 20:
+        found = await asyncio.gather(*(each.request(who) for _ in range(30)))
+        told = await asyncio.gather(*(each.tasks(who, 1) for _ in range(30)))
+        passed += sum(one is not None and one.refused is None for one in found)
+        counted += sum(one is not None and one.refused is None for one in told)
+        await each.close()
+    assert (passed, counted) == (990, 980)
