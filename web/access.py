@@ -98,7 +98,7 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/observe"): READ,
     ("GET", "/failed"): READ,
     ("GET", "/schedules"): READ,
-    ("GET", "/schedules/new"): READ,
+    ("GET", "/schedules/new"): Rule(Role.OPERATE),
     ("GET", "/schedules/{schedule_id}"): READ,
     ("GET", "/queues"): READ,
     ("GET", "/workers"): READ,
@@ -110,6 +110,24 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/docs"): ANY_KEY,
     ("GET", "/static/{name}"): PUBLIC,
 }
+
+
+#: role → the changes it may make, by their names in the audit trail; pages show no buttons for others.
+CHANGES: Final = {
+    role: frozenset(rule.audit for rule in RULES.values() if rule.audit is not None and role in rule.allowed)
+    for role in Role
+}
+
+
+def needs(change: str) -> Role | None:
+    """Return the role a change takes, by its name in the audit trail; raises StopIteration for none."""
+    return next(rule.role for rule in RULES.values() if rule.audit == change)
+
+
+def opens(role: Role, address: str) -> bool:
+    """Tell whether a page of ours, named by its route, opens for a role; raises KeyError for no page."""
+    rule = RULES["GET", address]
+    return rule.role is None or role in rule.allowed
 
 
 def rule_of(method: str, route: str) -> Rule:

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from callboard.access.principal import Principal
 from callboard.access.roles import Role
 from callboard.tasks.times import to_rfc3339
 from web import query
+from web.access import CHANGES, needs, opens
 
 Request = falcon.asgi.Request
 Response = falcon.asgi.Response
@@ -116,7 +118,10 @@ class Site:
         """Answer with a page, or with 304 when the browser has this very one."""
         who: Principal | None = req.context.get("principal")
         values["me"] = who if who is not None and who.kind == "session" else None
-        values["admin"] = who is not None and who.role is Role.ADMIN
+        role = Role.ADMIN if who is None else who.role
+        values["changes"] = sorted(CHANGES[role])
+        values["may"] = CHANGES[role].__contains__
+        values["opens"], values["needs"] = partial(opens, role), needs
         data = self._templates.get_template(template).render(values).encode("utf-8", "replace")
         tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
         resp.set_headers(

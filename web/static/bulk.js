@@ -5,11 +5,12 @@ import { get, post, remove } from "./api.js";
 import { confirmDialog, counted } from "./dialog.js";
 import { byId, el, setText } from "./dom.js";
 import { visible } from "./json.js";
+import { may } from "./may.js";
 import { toast } from "./toast.js";
 
 const AT_ONCE = 6;
 
-export const ACTIONS = {
+const ALL = {
   retry: {
     verb: "Retry",
     done: "retried",
@@ -33,16 +34,18 @@ export const ACTIONS = {
     danger: true,
   },
 };
+/** Those that whoever is signed in may do. */
+export const ACTIONS = Object.fromEntries(Object.entries(ALL).filter(([name]) => may(`task.${name}`)));
 
 const ask = (action, number, what, more = "") => {
-  const { verb, text, keep, danger } = ACTIONS[action];
+  const { verb, text, keep, danger } = ALL[action];
   const words = `${verb} ${counted(number, "task")}`;
   return confirmDialog({ title: `${words}?`, text: `${what}${more}${text}`, action: words, keep, danger });
 };
 
 /** Ask, then do an action on tasks by their ids; `skipped` of those selected cannot take it. */
 export async function runEach(action, ids, skipped = 0) {
-  const more = skipped ? `${counted(skipped, "other selected task")} cannot be ${ACTIONS[action].done} and will be left alone. ` : "";
+  const more = skipped ? `${counted(skipped, "other selected task")} cannot be ${ALL[action].done} and will be left alone. ` : "";
   if (!(await ask(action, ids.length, "", more))) return false;
   const state = { action, matched: ids.length, done: 0, changed: 0, refused: 0, errors: [], status: "running" };
   let stopped = false;
@@ -83,7 +86,7 @@ export async function runAll(action, filter, what) {
   for (let again = ""; ; again = "Their number has just changed. ") {
     const number = await count(filter);
     if (number === 0) {
-      toast(`No task that fits can be ${ACTIONS[action].done}.`);
+      toast(`No task that fits can be ${ALL[action].done}.`);
       return false;
     }
     if (!(await ask(action, number, what, again))) return false;
@@ -123,7 +126,7 @@ export async function resume() {
 }
 
 function tell({ action, changed, refused, status }) {
-  const words = `${counted(changed, "task")} ${ACTIONS[action].done}`;
+  const words = `${counted(changed, "task")} ${ALL[action].done}`;
   const rest = refused ? `, ${refused.toLocaleString("en")} left alone` : "";
   toast(`${words}${rest}${status === "cancelled" ? "; stopped" : ""}.`, refused ? "plain" : "good");
 }
@@ -141,10 +144,11 @@ function panel({ action, matched, done, changed, refused, errors, status }, stop
   const running = status === "running";
   bar.meter.value = matched ? done / matched : 1;
   bar.button.textContent = running ? "Stop" : "Close";
+  bar.button.hidden = running && !may("operation.cancel");
   bar.button.onclick = running ? stop : () => (box.hidden = true);
   const number = (value) => value.toLocaleString("en");
   const left = refused ? `, ${number(refused)} left alone` : "";
-  setText(bar.words, `${number(changed)} of ${counted(matched, "task")} ${ACTIONS[action].done}${left}${status === "cancelled" ? " (stopped)" : ""}`);
+  setText(bar.words, `${number(changed)} of ${counted(matched, "task")} ${ALL[action].done}${left}${status === "cancelled" ? " (stopped)" : ""}`);
   bar.why.replaceChildren(...reasons(errors, refused));
 }
 

@@ -8,6 +8,7 @@ import { counted } from "./dialog.js";
 import { byId, el, setText } from "./dom.js";
 import { visible } from "./json.js";
 import { keyed } from "./keyed.js";
+import { may } from "./may.js";
 import { poll } from "./poll.js";
 import { timeElement } from "./time.js";
 
@@ -34,7 +35,7 @@ function section({ type, errors, complete, most }) {
   const number = errors.reduce((sum, each) => sum + each.count, 0);
   const all = el("button", { type: "button", textContent: complete ? `Retry all ${number.toLocaleString("en")}` : "Retry all" });
   all.addEventListener("click", () => act(all, () => runAll("retry", { status: ["failed"], type: [type] }, `All failed tasks of ${visible(type)}. `), again));
-  const title = el("div", { className: "title" }, el("h2", {}, el("a", { href: tasksOf(type), textContent: visible(type) })), el("span", { className: "buttons" }, el("span", { className: "quiet-text", textContent: `${number.toLocaleString("en")} failed` }), all));
+  const title = el("div", { className: "title" }, el("h2", {}, el("a", { href: tasksOf(type), textContent: visible(type) })), el("span", { className: "buttons" }, el("span", { className: "quiet-text", textContent: `${number.toLocaleString("en")} failed` }), may("task.bulk") ? all : null));
   return el("section", { className: "panel group", "@data-type": type }, title, el("ul", { className: "errors" }, ...errors.map((each) => row(each, errors.length, most))));
 }
 
@@ -49,7 +50,7 @@ function row({ task_type, error_type, count, newest }, siblings, most) {
   );
   const last = el("div", { className: "last" }, timeElement(newest.failed_at), el("a", { href: `/tasks/${newest.task_id}`, textContent: "Newest", title: newest.task_id }));
   const made = el("li", {}, el("strong", { className: "number", textContent: count.toLocaleString("en") }), what, last);
-  if (siblings > 1) {
+  if (siblings > 1 && may("task.retry")) {
     const retry = el("button", { type: "button", textContent: `Retry ${count.toLocaleString("en")}`, "aria-label": `Retry ${counted(count, "task")} of ${task_type} that failed with ${name}` });
     retry.addEventListener("click", () => act(retry, async () => runEach("retry", await idsOf(task_type, error_type)), again));
     made.append(retry);

@@ -4,6 +4,7 @@ import { get, request } from "./api.js";
 import * as charts from "./charts.js";
 import * as counts from "./counts.js";
 import * as form from "./form.js";
+import { may } from "./may.js";
 import * as newest from "./newest.js";
 import * as problems from "./problems.js";
 import { AllStream } from "./stream.js";
@@ -58,4 +59,4 @@ async function offer() {
 watch();
 charts.start();
 problems.start();
-offer();
+if (may("task.submit")) offer();

@@ -8,6 +8,7 @@ import { counted } from "./dialog.js";
 import { byId, el, setText } from "./dom.js";
 import { visible } from "./json.js";
 import { keyed } from "./keyed.js";
+import { may } from "./may.js";
 import { poll } from "./poll.js";
 import { purge } from "./purge.js";
 import { spark } from "./spark.js";
@@ -50,8 +51,9 @@ function card(name) {
   toggle.addEventListener("click", () => act(toggle, () => (paused ? resume(name) : pause(name)), again));
   const empty = el("button", { type: "button", className: "danger-text", textContent: "Purge…", "aria-label": `Purge ${name}…` });
   empty.addEventListener("click", () => act(empty, () => purge(name), again));
+  const steer = [may("queue.pause") && toggle, may("queue.purge") && empty].filter(Boolean);
   const title = el("div", { className: "title" }, el("h2", {}, el("a", { href: tasksOf(name), textContent: visible(name) })), signs);
-  const element = el("section", { className: "panel queue", "@data-name": name }, title, body, el("div", { className: "buttons steer" }, toggle, empty));
+  const element = el("section", { className: "panel queue", "@data-name": name }, title, body, steer.length ? el("div", { className: "buttons steer" }, ...steer) : null);
   const update = (queue) => {
     paused = queue.paused;
     setText(toggle, paused ? "Resume" : "Pause");

@@ -5,6 +5,7 @@ import { badge } from "./badges.js";
 import { confirmDialog } from "./dialog.js";
 import { el } from "./dom.js";
 import { visible } from "./json.js";
+import { may } from "./may.js";
 import { timeElement } from "./time.js";
 import { toast } from "./toast.js";
 
@@ -69,5 +70,6 @@ export function buttons(schedule, done) {
     },
     "danger-text",
   );
-  return [run, rest, forget];
+  const names = ["schedule.run", schedule.enabled ? "schedule.pause" : "schedule.resume", "schedule.delete"];
+  return [run, rest, forget].filter((_, at) => may(names[at]));
 }

@@ -5,6 +5,7 @@ import { ACTIONS, count, resume, runAll, runEach } from "./bulk.js";
 import { counted } from "./dialog.js";
 import { byId, el, setText } from "./dom.js";
 import * as filtersUi from "./filters.js";
+import { may } from "./may.js";
 import * as selection from "./selection.js";
 import { AllStream, batched } from "./stream.js";
 import { change, draw, parsed, rows } from "./task-rows.js";
@@ -93,8 +94,9 @@ function showAround(problem) {
   if (!empty.hidden) {
     const [title, text] = empty.children;
     title.textContent = cursor ? "No older tasks" : filters.pairs.length ? "No task fits these filters" : "No tasks yet";
-    const link = cursor || filters.pairs.length ? { href: "/tasks", textContent: "Show all tasks" } : { href: "/#submit", textContent: "Submit the first one" };
-    text.replaceChildren(el("a", link));
+    const all = cursor || filters.pairs.length;
+    const link = all ? { href: "/tasks", textContent: "Show all tasks" } : { href: "/#submit", textContent: "Submit the first one" };
+    text.replaceChildren(...(all || may("task.submit") ? [el("a", link)] : []));
   }
   const newer = byId("newer");
   newer.hidden = !cursor;

@@ -5,6 +5,7 @@ deletes the message before it enqueues the copy.
 """
 
 import mimetypes
+from contextvars import ContextVar
 from importlib.resources import files
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ from dramatiq_dashboard.http import HTTP_405, handler, redirect
 import callboard
 from callboard.dashboard.records import Records, tab_of, tab_of_queue
 
+#: Whether who asks may change anything; the package's templates are not told of it.
+may_change: Final = ContextVar("may_change", default=False)
 #: What a page says after something was done, by the value of `?done=`.
 NOTICES: Final = {
     "cancelled": "The task was cancelled: it will not run.",
@@ -56,6 +59,7 @@ class Dashboard(DashboardApp):  # type: ignore[misc]  # the package has no types
         theirs = self.templates.loader
         self.templates.loader = jinja2.ChoiceLoader([ours, jinja2.PrefixLoader({"package": theirs}), theirs])
         self.templates.globals |= {"version": callboard.__version__, "notices": NOTICES}
+        self.templates.globals["may_change"] = may_change.get
 
     def job(self, req: Any, start_response: Any, *, name: str, current_tab: str, message_id: str) -> Any:
         """Show a task on the tab of its state; an address of an earlier state leads there."""

@@ -14,8 +14,8 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from callboard.access.principal import Principal
-from callboard.access.roles import Role
-from callboard.dashboard.app import STATIC, Dashboard
+from callboard.access.roles import Role, allows
+from callboard.dashboard.app import STATIC, Dashboard, may_change
 from callboard.dashboard.guard import Guard, Refused, cookie, require
 from callboard.errors import Conflict, QueueNotFound, TaskNotFound, Unavailable, ValidationFailed
 from callboard.tasks.ids import new_task_id
@@ -118,6 +118,7 @@ class Gate:
         else:
             require(who, Role.READ)
             inner = _reading(environ)
+        may_change.set(allows(who.role, Role.OPERATE))
         token = cookie(environ, CSRF)
         inner["HTTP_COOKIE"] = f"{CSRF}={token}" if _TOKEN.fullmatch(token) else ""
         return self._ask(environ | inner)

@@ -92,6 +92,18 @@ def test_changing_takes_the_role_operate(
         assert requeue["status"] == 409
 
 
+def test_only_who_may_change_something_sees_the_buttons(board: Installation, guarded: Site) -> None:
+    task_id = board.submit("echo", delay=3600)
+    for role, shown in ((Role.READ, False), (Role.OPERATE, True), (Role.READ, False)):
+        site = guarded.visitor(Authorization=basic(KEYS[role]))
+        for path in ("/queues/default/delayed", f"/queues/default/delayed/{task_id}"):
+            page = site.get(path)
+            assert page.status == 200
+            assert task_id in page.text
+            assert ("<button" in page.text) is shown
+    board.cancel(task_id)
+
+
 def test_a_key_that_is_revoked_is_out_within_a_second(board: Installation, guarded: Site) -> None:
     key = entries.make("temp", Role.READ, now_ms())
     board.store.run(api_keys.add(board.keys, key.key_id, key.fields()))
