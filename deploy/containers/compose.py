@@ -154,10 +154,15 @@ def find(root: Path, env: Env, environment: Mapping[str, str]) -> Compose:
 
 
 def last_line(text: str) -> str:
-    """Return the last line that says something, at most 300 characters of it."""
+    """Return the last line that says something, at most 300 characters of it; a line that is an error first.
+
+    Lines that only have the word in them come after those that begin with it: podman without systemd
+    complains of its timers after the line that matters.
+    """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
-    return (errors or lines or ["it said nothing"])[-1][:300]
+    told = [line for line in lines if re.match(r"error\b", line, re.IGNORECASE)]
+    mentioned = [line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
+    return (told or mentioned or lines or ["it said nothing"])[-1][:300]
 
 
 def _engine(command: Sequence[str], environment: Mapping[str, str]) -> str | None:

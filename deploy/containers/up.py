@@ -39,6 +39,7 @@ def up(compose: Compose, *, new: bool) -> None:
     changed = servers.write(compose.env, folder)
     if ours(compose.env) and not compose.env.get("CALLBOARD_IMAGE"):
         build(compose, log)
+        ready.check_ports(compose.env, before)  # a first build takes minutes
     began = time.monotonic()
     names = compose.env.services
     say("starting " + ", ".join(_title(compose.env, name) for name in names))
@@ -97,7 +98,7 @@ def where(env: Env, *, new: bool) -> str:
     line("RabbitMQ", "rabbitmq", "  (user admin, password in .env)")
     line("Redis browser", "redis-browser")
     line("mail catcher", "mail")
-    lines.append("  settings        .env (with the passwords)")
+    lines.append("  settings        .env (with the passwords and the key of admin)")
     if "web" in env.services:
         address, port = env.port("web")
         key = env.admin_key()

@@ -70,6 +70,8 @@ class Folder:
         try:
             path = (self._root / name).resolve()
             inside = path.is_relative_to(self._root.resolve())
+            with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+                path.stat()  # a loop of links: from Python 3.13 on resolve() leaves it in
         except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError up to Python 3.12
             raise FileRefused(f"{show(name)} cannot be followed; name a regular file") from error
         if not inside:

@@ -1,26 +1,24 @@
 """Raises an exception inside a running task from outside: for its time limit and for cancel.
 
-The exception is asynchronous: it arrives at some later bytecode of the thread. It must never
-land outside the task's own code (there it killed worker threads and lost retries, promises.md,
-trap 9), so a Guard is armed only around the task and takes back what has not arrived yet.
+The exception arrives at some later bytecode of the thread. It must never land outside the task's own
+code (there it killed worker threads and lost retries, promises.md, trap 9), so a Guard is armed only
+around the task and takes back what has not arrived yet.
 Nor may it land between a lock's `acquire` and the `try` that releases it: in logging, or inside
 threading.Condition, the lock then stays taken and every other thread hangs (47 of 100 interrupts of
-a tight loop). So the thread's frame is looked at first, and delicate ones are waited out.
+a tight loop). worker/raising.py finds the moments at which it may.
 A system call that blocks (a long `time.sleep`, a stuck socket) is interrupted only when it returns;
 when that takes longer than 5 s the run is ended without its thread (worker/hung.py).
 """
 
-import ctypes
-import sys
 import threading
 import time
 from collections.abc import Callable
-from types import FrameType
 from typing import Final, TypeVar
 
-from dramatiq.threading import Interrupt, raise_thread_exception
+from dramatiq.threading import Interrupt
 
 from callboard.tasks.control import Cancelled, TimeLimitExceeded
+from callboard.worker.raising import Shot, shot
 
 T = TypeVar("T")
 
@@ -31,18 +29,6 @@ GRACE_S: Final = 5.0
 #: Looks in a row for a moment at which the task may be interrupted, and seconds between them.
 LOOKS: Final = 50
 LOOK_S: Final = 0.001
-
-#: Never interrupted: what keeps the worker's own books, and what half of it done would break.
-_DELICATE: Final = (
-    "asyncio", "importlib", "dramatiq.asyncio", "callboard.worker", "callboard.store", "callboard.tasks",
-)  # fmt: skip
-#: Functions of threading and logging that leave a lock taken or given back when they return.
-_LOCKING: Final = frozenset(
-    {
-        "__enter__", "__exit__", "acquire", "release",
-        "_acquire_restore", "_release_save", "_is_owned", "_acquireLock", "_releaseLock",
-    }
-)  # fmt: skip
 
 
 class ThreadCancelled(Cancelled, Interrupt):
@@ -60,7 +46,7 @@ class Guard:
         self._deadline = time.monotonic() + time_limit_s
         self._lock = threading.Lock()
         self._thread_id: int | None = None
-        self._raised = False
+        self._shot: Shot | None = None
         #: What it was interrupted with, and when (time.monotonic()); the first one counts.
         self.interrupted: tuple[type[BaseException], float] | None = None
 
@@ -85,8 +71,6 @@ class Guard:
             if self.interrupted is None:
                 self.interrupted = (error, time.monotonic())
         for _ in range(LOOKS):
-            # A thread that has just woken keeps the interpreter for some milliseconds, so the
-            # task cannot move on between the look at it and the exception.
             time.sleep(LOOK_S)
             if self._attempt():
                 return
@@ -101,13 +85,11 @@ class Guard:
     def _attempt(self) -> bool:
         """Raise what is wanted if this is a moment for it; tell whether there is nothing left to do."""
         with self._lock:
-            if self._raised or self._thread_id is None or self.interrupted is None:
+            if self._thread_id is None or self.interrupted is None:
                 return True
-            if _is_delicate(sys._current_frames().get(self._thread_id)):
-                return False
-            self._raised = True
-            raise_thread_exception(self._thread_id, self.interrupted[0])
-            return True
+            if self._shot is None:
+                self._shot = shot(self._thread_id, self.interrupted[0])
+            return self._shot.attempt()
 
     def cause(self, error: BaseException) -> BaseException:
         """Return why the task ended: the interrupt, even when the task made another error of it."""
@@ -131,18 +113,7 @@ class Guard:
 
     def _disarm(self) -> None:
         with self._lock:
-            if self._thread_id is not None and self._raised:
-                # Takes back an exception that was set but has not been raised yet.
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread_id), None)
+            if self._shot is not None:
+                self._shot.take_back()
             self._thread_id = None
-            self._raised = True
-
-
-def _is_delicate(frame: FrameType | None) -> bool:
-    """Tell whether an exception would do harm where this frame stands: its next bytecode raises it."""
-    if frame is None:
-        return True
-    module: str = frame.f_globals.get("__name__", "")
-    if module in ("threading", "logging"):
-        return frame.f_code.co_name in _LOCKING
-    return module in _DELICATE or module.startswith(tuple(f"{each}." for each in _DELICATE))
+            self._shot = None
