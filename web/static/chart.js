@@ -46,7 +46,7 @@ function logarithmic(least, most) {
  * Make a chart in `place`.
  *
  * about: {title, kind: "bars" | "lines", series: [{name, label, value(minute) → number | null}],
- *   format(number) → text, say(minute) → text, said: the element that says what the pointer is at}
+ *   format(number) → text, tick(number) → short text (default: format), say(minute) → text, said: the element that says what the pointer is at}
  * Returns show(minutes); each minute has `minute`, a time.
  */
 export function makeChart(place, about) {
@@ -109,7 +109,7 @@ function paint(about, minutes, width) {
   for (const tick of scale.ticks) {
     const at = y(tick);
     picture.append(svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: at, y2: at }));
-    picture.append(svg("text", { class: "tick", x: LEFT - 7, y: at + 4, "text-anchor": "end" }, about.format(tick)));
+    picture.append(svg("text", { class: "tick", x: LEFT - 7, y: at + 4, "text-anchor": "end" }, (about.tick || about.format)(tick)));
   }
   minutes.forEach(({ minute }, at) => {
     if (new Date(minute).getMinutes() % 15 !== 0) return;

@@ -37,6 +37,7 @@ const latency = {
     { name: "wait95", label: "wait p95", value: (minute) => minute.wait.p95 },
   ],
   format: (seconds) => spell(seconds).replace(".0 ", " "),
+  tick: (seconds) => (seconds < 1 ? spell(seconds) : `${count(seconds)} s`),
   say: ({ run, wait }) => (run.p50 === null ? "nothing ended" : `run ${spell(run.p50)}, p95 ${spell(run.p95)}; wait p95 ${spell(wait.p95)}`),
   summary: () => words,
 };
