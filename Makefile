@@ -48,7 +48,7 @@ key: ## a new API key, shown once: NAME=billing ROLE=submit
 	@test -n "$(NAME)" -a -n "$(ROLE)" || { echo "usage: make key NAME=billing ROLE=submit|read|operate|admin" >&2; exit 2; }
 	@if test -f .env && $(CONTAINED) running 2>/dev/null; then \
 		exec $(CONTAINED) key create "$(NAME)" --role "$(ROLE)" $(ARGS); fi; \
-	$(MAKE) --no-print-directory $(VENV)/.run && exec $(VENV)/bin/callboard keys create "$(NAME)" --role "$(ROLE)" \
+	$(MAKE) -s --no-print-directory $(VENV)/.run >&2 && exec $(VENV)/bin/callboard keys create "$(NAME)" --role "$(ROLE)" \
 		$(if $(wildcard .run/env),--env .run/env) $(ARGS)
 
 restart: ## restart Callboard's containers one by one, nothing lost; SERVICE=worker narrows

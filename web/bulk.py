@@ -44,9 +44,9 @@ class BulkOrders:
         dry_run = _dry_run(req)
         order = order_of(await read_json(req))
         counts_only = dry_run or order.dry_run
-        words = f"{order.action.value} {order.filter_json.decode()[:300]}"
-        req.context["target"] = f"{words} (dry run)" if counts_only else words
+        req.context["target"] = f"{order.action.value} {order.filter_json.decode()[:300]}"
         if counts_only:
+            req.context["unchanged"] = True  # counting is no entry of the audit trail
             counted: dict[str, Any] = {
                 "action": order.action.value,
                 "filter": msgspec.Raw(order.filter_json),

@@ -16,7 +16,7 @@ from callboard.access.access import Access
 from callboard.access.host_names import misdirected
 from callboard.access.limits import headers
 from callboard.access.principal import Principal
-from callboard.access.roles import Role, allows, granting
+from callboard.access.roles import Role, allows, granting, in_words
 from callboard.tasks.ids import is_task_id
 from web import problems
 from web.access import ADMIN, RULES, Rule
@@ -115,7 +115,9 @@ class Guard:
         who: Principal | None = req.context.get("principal")
         if who is not None and who.ended and req.method in SAFE and resp.stream is None:
             problems.send(req, resp, unauthorized("this key or session has just been ended"))
-        if rule.audit is not None and (who is not None or rule.role is None):
+        if rule.audit is None or "unchanged" in req.context:
+            return
+        if who is not None or rule.role is None:
             status = resp.status if isinstance(resp.status, int) else resp.status_code
             target = req.context.get("target")
             if target is None and status in (201, 202):  # what was made, if its resource did not say
@@ -175,7 +177,7 @@ class Guard:
             return
         resp.set_headers(headers(who.rate, who.quota, taken))
         if taken.refused:
-            raise RequestProblem("rate-limited", f"this key may send {who.rate} requests; see Retry-After")
+            raise RequestProblem("rate-limited", f"this key may send requests at {who.rate}; see Retry-After")
 
 
 def unauthorized(detail: str) -> RequestProblem:
@@ -208,8 +210,8 @@ def _roles(needed: Role | None) -> list[str]:
 
 
 def _role_too_low(who: Principal, rule: Rule) -> RequestProblem:
-    roles = " or ".join(_roles(rule.role))
+    needed = in_words(rule.role) if rule.role else "of nobody"
     own = "; it reads the tasks it submitted itself, by their ids" if rule.own else ""
     return RequestProblem(
-        "forbidden", f"this needs the role {rule.role} ({roles}); the key {who.name!r} is {who.role}{own}"
+        "forbidden", f"this needs the role {needed}; the key {who.name!r} is {who.role}{own}"
     )

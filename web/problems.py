@@ -86,7 +86,10 @@ def body_of(error: CallboardError, request_id: str | None = None) -> tuple[int, 
         ]
     if isinstance(error, Unavailable) and error.task_id:
         problem["task_id"] = error.task_id
-        problem["detail"] += "; the task of this id may still run: ask for it before you submit again"
+        problem["detail"] = (
+            problem["detail"].rstrip(".")
+            + "; the task of this id may still run: ask for it before you submit again"
+        )
     if request_id:
         problem["request_id"] = request_id
     return status, problem

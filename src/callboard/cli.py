@@ -104,6 +104,7 @@ def _with_servers(settings: Settings, command: str) -> Settings:
         raise CallboardError(
             f"`callboard {command}` needs CALLBOARD_BROKER_URL (amqp://…) and CALLBOARD_REDIS_URL "
             "(redis://…); `callboard run` works without servers, `make stack` starts them"
+            + (", and its settings are taken by --env .run/env" if command in ("keys", "doctor") else "")
         )
     return settings
 

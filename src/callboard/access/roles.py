@@ -31,6 +31,12 @@ def allows(role: Role, needed: Role) -> bool:
     return needed in GRANTS[role]
 
 
+def in_words(needed: Role) -> str:
+    """Return `read (or operate or admin)`: a role that is needed, and those that have it too."""
+    _, *others = granting(needed)
+    return f"{needed} (or {' or '.join(others)})" if others else str(needed)
+
+
 def granting(needed: Role) -> list[Role]:
     """Return the roles that have `needed`, the least of them first."""
     return [role for role in Role if allows(role, needed)]

@@ -16,7 +16,7 @@ from callboard.access.gate import Gate
 from callboard.access.host_names import HostNames, misdirected
 from callboard.access.networks import Networks, client_of
 from callboard.access.principal import Principal
-from callboard.access.roles import Role, allows, granting
+from callboard.access.roles import Role, allows, in_words
 from callboard.dashboard.again import Store
 from callboard.errors import Unavailable
 from callboard.store import audit
@@ -115,8 +115,7 @@ class Guard:
 def require(who: Principal, needed: Role) -> None:
     """Raise Refused (403) when somebody has not the role."""
     if not allows(who.role, needed):
-        roles = " or ".join(granting(needed))
-        detail = f"This needs the role {needed} ({roles}); the key {who.name!r} is {who.role}."
+        detail = f"This needs the role {in_words(needed)}; the key {who.name!r} is {who.role}."
         raise Refused(403, "Your key may not do this", detail)
 
 

@@ -177,6 +177,9 @@ def _where(
         os.path.relpath(path, root)
         for path in (supervisor.logs, supervisor.conf, Path(sys.executable).with_name("supervisorctl"))
     )
+    first, key = "", ""
+    if settings.auth_required:
+        first, key = "  make key NAME=me ROLE=admin\n", " -H 'Authorization: Bearer cb_…'"
     return f"""
 Callboard is running.
   API and UI  {base}/
@@ -189,7 +192,7 @@ Callboard is running.
   processes   {ctl} -c {conf} status
 
 Try it:
-  curl -s {base}/api/tasks -H 'Content-Type: application/json' \\
+{first}  curl -s {base}/api/tasks -H 'Content-Type: application/json'{key} \\
     -d '{{"task_type": "reverse_text", "parameters": {{"text": "stressed"}}}}'
 
 Ctrl-C stops all of it; the data stays in .run/."""

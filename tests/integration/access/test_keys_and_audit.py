@@ -104,6 +104,17 @@ def test_signing_in_and_failing_to_is_written_down(
     assert [(each["actor"], each["status"]) for each in newest] == [("anonymous", 401), ("signer", 303)]
 
 
+def test_counting_what_an_order_would_do_is_no_entry_but_the_order_is(guarded: Guarded) -> None:
+    made = guarded.new_key("counter")
+    order = {"action": "cancel", "filter": {"tag": "nobody-has-it"}}
+    for more in ({"dry_run": True}, {"expect": 1}):
+        guarded.call("POST", "/api/tasks/bulk", made["key"], json=order | more)
+    guarded.call("POST", "/api/tasks/bulk", GIVEN[Role.READ], json=order | {"dry_run": True})
+    found = entries(guarded, action="task.bulk")
+    assert [(each["actor"], each["status"]) for each in found] == [("read-given", 403), ("counter", 409)]
+    assert found[1]["target"] == 'cancel {"tag":"nobody-has-it"}'
+
+
 def test_filters_and_pages_of_the_audit_trail(guarded: Guarded) -> None:
     made = guarded.new_key("pager")
     ids = [guarded.submit(made["key"]) for _ in range(7)]

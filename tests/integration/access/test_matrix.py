@@ -6,7 +6,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from callboard.access.roles import Role, allows
+from callboard.access.roles import Role, allows, in_words
 from tests.integration.access.conftest import GIVEN, Guarded
 from tests.integration.api import problem
 from web.access import RULES, Rule
@@ -77,7 +77,7 @@ def test_each_role_gets_exactly_what_the_table_gives_it(
     for role in Role:
         if not may(role, rule):
             assert status(guarded, method, path, GIVEN[role]) == 403, role
-            assert f"the role {rule.role} " in guarded.said
+            assert f"the role {in_words(rule.role)};" in guarded.said
         elif path != "/sign-out":  # which a key may, and is not told of by another status
             assert status(guarded, method, path, GIVEN[role]) not in (401, 403), role
 
