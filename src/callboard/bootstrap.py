@@ -204,6 +204,7 @@ def worker(settings: Settings, queues: list[str] | None = None, made: Parts | No
         endpoint=WorkerEndpoint(made.counted, settings),
         traces=made.traces,
         drain_timeout_s=settings.drain_timeout,
+        alone=not settings.embedded,
     )
 
 
