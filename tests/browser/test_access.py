@@ -135,6 +135,32 @@ async def test_the_audit_trail_is_filtered_by_links_and_by_words(visit: Page, gu
     await expect(visit).to_have_url(re.compile(f"/tasks/{task}$"))
 
 
+async def test_the_audit_trail_leads_to_what_was_changed(visit: Page, guarded: Board) -> None:
+    task = {"task_type": "reverse_text", "parameters": {"text": "a"}}
+    order = {"name": "yearly", "cron": "0 0 1 1 *", "task": task}
+    schedule = guarded.client.post("/api/schedules", json=order).json()["schedule_id"]
+    guarded.client.post("/api/queues/email/pause")
+    guarded.client.post("/api/queues/email/resume")
+    await sign_in(visit, ADMIN, "/audit?actor=boss")
+    queue = visit.get_by_role("row").filter(has_text="queue.pause").get_by_role("link", name="email")
+    await expect(queue.first).to_have_attribute("href", "/tasks?queue=email")
+    await visit.get_by_role("link", name=schedule).first.click()
+    await expect(visit.get_by_role("heading", name="yearly")).to_be_visible()
+
+
+async def test_on_a_narrow_screen_a_key_can_be_revoked_without_looking_for_the_button(visit: Page) -> None:
+    await visit.set_viewport_size({"width": 390, "height": 900})
+    name = "a-name-of-some-length"
+    await sign_in(visit, ADMIN, "/keys")
+    await visit.get_by_label("Name").fill(name)
+    await visit.get_by_role("button", name="Make a key").click()
+    await visit.get_by_role("dialog").get_by_role("button", name="I have kept it").click()
+    revoke = visit.get_by_role("button", name=f"Revoke the key {name}")
+    box = await revoke.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 390
+
+
 async def test_an_open_page_goes_to_sign_in_when_its_key_is_revoked(visit: Page, guarded: Board) -> None:
     body = {"name": "leaving", "role": "read"}
     made = guarded.client.post("/api/keys", json=body).json()

@@ -142,3 +142,5 @@ async def test_who_only_submits_sees_their_task_and_no_links_that_are_closed_to_
     await expect(visit.get_by_role("navigation", name="Pages").get_by_role("link")).to_have_count(0)
     links = visit.get_by_role("contentinfo").get_by_role("link")
     assert await links.all_inner_texts() == ["API reference", "Task types"]
+    await visit.goto("/docs")
+    await visit.get_by_role("heading", name="HTTP API").wait_for()
