@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 #: Requests and numbers of tasks in one call at most, and in one slice.
 TOGETHER_MOST: Final = 500
-#: How many times those who wait a slice is, and its smallest part of what is left.
+#: A slice is so many times those who wait, and at most this part (1 %) of what is left.
 SLICE: Final = 8
 SLICE_PART: Final = 100
 #: Seconds after which what is left of a slice is given back.
