@@ -73,7 +73,6 @@ class Tasks:
         async with Charge(self._access, req, resp, 1) as charge:
             done = await self._submitter.submit(record, idempotency_of(key, body, record), charge.by)
             charge.unused = int(done.record is None)
-            charge.unused = int(done.record is None)
         req.context["target"] = done.task_id
         resp.set_header("Location", f"/api/tasks/{done.task_id}")
         if done.record is None:
