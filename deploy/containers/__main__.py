@@ -21,6 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Trouble as trouble:
         print(f"callboard: {trouble}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # as of `make up | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print("callboard: interrupted", file=sys.stderr)
         return 130

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from deploy.containers.env import Env
 from deploy.containers.services import PROFILES
@@ -116,22 +116,31 @@ class Compose:
         """Write what a command in a container prints to a new private file; raises Trouble."""
         path.touch(mode=0o600)
         with path.open("wb") as file:
-            argv = [self.engine, "exec", container.id, *command]
-            done = subprocess.run(argv, stdout=file, stderr=subprocess.PIPE, check=False)
-        if done.returncode != 0:
-            raise Trouble(
-                f"{command[0]} in {container.name}: {last_line(done.stderr.decode(errors='replace'))}"
-            )
+            self._pipe(container, command, None, file)
 
     def feed(self, container: Container, path: Path, *command: str) -> None:
         """Give a file to a command in a container; raises Trouble."""
         with path.open("rb") as file:
-            argv = [self.engine, "exec", "-i", container.id, *command]
-            done = subprocess.run(argv, stdin=file, capture_output=True, check=False)
-        if done.returncode != 0:
-            raise Trouble(
-                f"{command[0]} in {container.name}: {last_line(done.stderr.decode(errors='replace'))}"
+            self._pipe(container, command, file, subprocess.DEVNULL)
+
+    def _pipe(
+        self, container: Container, command: Sequence[str], source: IO[bytes] | None, target: IO[bytes] | int
+    ) -> None:
+        argv = [self.engine, "exec", *(["-i"] if source else []), container.id, *command]
+        try:
+            done = subprocess.run(
+                argv,
+                stdin=source or subprocess.DEVNULL,
+                stdout=target,
+                stderr=subprocess.PIPE,
+                timeout=_LONGEST_S,
+                check=False,
             )
+        except subprocess.TimeoutExpired:
+            raise Trouble(f"{container.name} has not done its part within {_LONGEST_S:g} s") from None
+        if done.returncode != 0:
+            said = last_line(done.stderr.decode(errors="replace"))
+            raise Trouble(f"{container.name}: {said}")
 
 
 def find(root: Path, env: Env, environment: Mapping[str, str]) -> Compose:

@@ -30,6 +30,8 @@ REDIS_ADMIN_PASSWORD={redis_admin}
 
 # Worker containers: make scale-workers N=4 changes it. Each runs CALLBOARD_THREADS (8) tasks at a time.
 CALLBOARD_WORKERS=2
+# The queues they serve, all if it is empty. What is left out needs worker-email, worker-data or worker-files.
+#CALLBOARD_WORKER_QUEUES=default,data,files
 
 # Where the API is published. Put a proxy with TLS in front of anything but 127.0.0.1.
 #CALLBOARD_BIND=127.0.0.1

@@ -160,12 +160,9 @@ def test_a_key_is_made_in_a_container(installed: Installation) -> None:
     assert "cb_" in installed.run("key", "create", "billing", "--role", "submit")
 
 
-def test_records_and_waiting_tasks_are_there_after_down_and_up_and_after_a_restore(
-    installed: Installation,
-) -> None:
+def test_records_and_waiting_tasks_are_there_after_down_and_up(installed: Installation) -> None:
     (before,) = installed.submit(1, "reverse_text", {"text": "kept"})
     installed.ended([before])
-    installed.run("backup", "saved")
     waiting = installed.submit(60, "long_running", {"duration": 2})
     later = installed.submit(5, "reverse_text", {"text": "later"}, delay=60)
     installed.run("down")
@@ -173,6 +170,30 @@ def test_records_and_waiting_tasks_are_there_after_down_and_up_and_after_a_resto
     installed.run("up")
     assert installed.call("GET", f"/api/tasks/{before}")[1]["result"] == "tpek"
     assert {task["status"] for task in installed.ended(waiting + later)} == {"succeeded"}
-    installed.call("DELETE", f"/api/tasks/{before}")
+
+
+def test_a_backup_brings_everything_back_when_the_volumes_are_lost(installed: Installation) -> None:
+    compose = installed.compose
+    (before,) = installed.submit(1, "reverse_text", {"text": "kept"})
+    ended = installed.ended([before])
+    task = {"task_type": "reverse_text", "parameters": {"text": "tick"}}
+    schedule = {"name": "yearly", "cron": "0 0 1 1 *", "task": task}
+    assert installed.call("POST", "/api/schedules", schedule)[0] == 201
+    installed.call("POST", "/api/queues/data/pause")
+    waiting = installed.submit(5, "data_processing", {"data": [3, 1, 4]})
+    later = installed.submit(5, "reverse_text", {"text": "later"}, delay=30)
+    running = installed.submit(2, "long_running", {"duration": 15})
+    installed.run("backup", "saved")
+    after = installed.submit(5, "reverse_text", {"text": "later than the backup"})
+    for each in compose.running():  # as a disk that is lost: nobody says goodbye
+        compose.call("kill", each.id)
+    subprocess.run(compose.argv("down", "--volumes", everything=True), cwd=installed.folder, check=True)
     installed.run("restore", "saved")
-    assert installed.call("GET", f"/api/tasks/{before}")[1]["result"] == "tpek"
+    assert installed.ended([before]) == ended
+    assert [each["name"] for each in installed.call("GET", "/api/schedules")[1]["schedules"]] == ["yearly"]
+    assert "billing" in {each["name"] for each in installed.call("GET", "/api/keys")[1]["keys"]}
+    assert installed.call("GET", f"/api/tasks/{after[0]}")[0] == 404
+    installed.call("POST", "/api/queues/data/resume")
+    tasks = installed.ended(waiting + later + running)
+    assert {task["status"] for task in tasks} == {"succeeded"}
+    assert installed.ended([before]) == ended
