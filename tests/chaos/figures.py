@@ -66,13 +66,17 @@ def disturbed(
 
 
 def restarts(entries: list[Entry]) -> list[float]:
-    """Return the seconds from each death of a worker until its tasks ran again, servers being well."""
+    """Return the seconds from each death of a worker until its tasks ran again, servers being well.
+
+    A task that had been taken over before, from a worker that was cut off, was not waiting for its death.
+    """
     faults, deaths = of(entries, Fault), of(entries, Death)
     found = []
     for each in runs.by_task(of(entries, Step), deaths).values():
         for run, successor in itertools.pairwise(each):
-            if run.killed and not disturbed(run.stop, successor.start, faults, OF_SERVERS):
-                found.append(successor.start - run.stop)
+            restart_s = successor.start - run.stop
+            if run.killed and restart_s > 0 and not disturbed(run.stop, successor.start, faults, OF_SERVERS):
+                found.append(restart_s)
     return found
 
 

@@ -60,7 +60,9 @@ def _once(verdict: Verdict, entries: list[Entry]) -> Figure:
 def _restarts(entries: list[Entry]) -> Figure:
     found = figures.restarts(entries)
     how = "in the same run: from the death of a worker until its tasks ran again, servers being well"
-    return Figure(text=spread(found).text("s"), how=how, kept=max(found, default=0.0) <= 10)
+    if not found:
+        return Figure(text="no worker died while all servers were well for long enough", how=how, kept=None)
+    return Figure(text=spread(found).text("s"), how=how, kept=max(found) <= 10)
 
 
 def _refusals(verdict: Verdict, entries: list[Entry]) -> Figure:

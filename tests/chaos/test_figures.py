@@ -31,6 +31,11 @@ def test_a_restart_counts_from_the_death_of_the_worker() -> None:
     assert figures.restarts(entries) == [6.5]
 
 
+def test_a_task_that_was_taken_over_before_its_worker_died_was_not_restarted() -> None:
+    entries: list[Entry] = [start(1), start(9.5, pid=2), Death(pid=1, name="worker-1", at=20)]
+    assert figures.restarts(entries) == []
+
+
 def test_a_restart_while_a_server_was_broken_says_nothing() -> None:
     entries: list[Entry] = [start(1), Death(pid=1, name="worker-1", at=3), start(9.5, pid=2)]
     assert figures.restarts([*entries, Fault(kind="kill redis", at=4, until=5)]) == []
