@@ -64,6 +64,8 @@ def _run(options: argparse.Namespace, root: Path) -> int:
         return 1
     if options.command == "scale":
         number, service = scale.check(options.number, options.service)
+    if options.command == "up" and not file.exists():
+        find(root, env.Env({}), environment)  # no secrets for what cannot start
     new = up.first_use(file) if options.command == "up" else False
     found = env.load(file, environment)
     if options.command == "prepare":

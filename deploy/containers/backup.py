@@ -89,7 +89,7 @@ def _replace_data(compose: Compose, redis: Container) -> None:
         compose.ask("exec", redis.id, "sh", "-c", _SWAP)
         compose.ask("kill", redis.id)
     finally:
-        compose.run("up", "-d", *compose.env.services, log=folder_of(compose.root) / "restore.log")
+        compose.run("up", "-d", *compose.env.wanted, log=folder_of(compose.root) / "restore.log")
 
 
 def _have_all_sent_again(compose: Compose) -> None:

@@ -15,6 +15,9 @@ from deploy.containers.trouble import Trouble
 #: What compose takes from the environment before .env; we follow it.
 _OURS: Final = re.compile(r"(CALLBOARD|COMPOSE|RABBITMQ|REDIS)_[A-Z_]+")
 
+#: What a key may do; a test compares it with Callboard's own.
+ROLES: Final = ("submit", "read", "operate", "admin")
+
 _SHORTEST_SECRET: Final = 20
 #: Seconds a container has beyond the drain time before it is killed.
 _GRACE_ABOVE_DRAIN_S: Final = 10.0
@@ -53,6 +56,11 @@ class Env:
     def services(self) -> list[str]:
         """The services this host runs."""
         return chosen(self.profiles)
+
+    @property
+    def wanted(self) -> list[str]:
+        """The services this host runs that shall have a container at all."""
+        return [name for name in self.services if self.count(name)]
 
     @property
     def project(self) -> str:
@@ -182,6 +190,10 @@ def _check_keys(env: Env) -> None:
         parts = entry.split(":")
         if len(parts) != 3 or not all(parts):
             raise Trouble(".env: CALLBOARD_API_KEYS: an entry is not name:role:key")
+        if parts[1] not in ROLES:
+            raise Trouble(
+                f".env: CALLBOARD_API_KEYS: the role of {parts[0]}, {parts[1]}, is none of {', '.join(ROLES)}"
+            )
         _check_secret(f"CALLBOARD_API_KEYS: the key of {parts[0]}", parts[2])
 
 

@@ -1,5 +1,6 @@
 """Waits until every container does its work; before that, looks whether the ports are free."""
 
+import errno
 import json
 import socket
 import time
@@ -26,7 +27,13 @@ def check_ports(env: Env, running: Iterable[str]) -> None:
         if port is None or name in running:
             continue
         address, number = env.port(name)
-        if not _is_free(address, number):
+        try:
+            free = _is_free(address, number)
+        except OSError:
+            raise Trouble(
+                f".env: {port.address_variable}={address} is no address of this host; 0.0.0.0 stands for all"
+            ) from None
+        if not free:
             other = number + 1 if number < 65_535 else number - 1
             raise Trouble(
                 f"port {number} of {address} is taken; choose another one for {name} in .env, "
@@ -154,11 +161,16 @@ def _last_words(compose: Compose, container: Container) -> str:
 
 
 def _is_free(address: str, port: int) -> bool:
+    """Tell whether nobody listens there; raises OSError when this host has no such address."""
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         # As servers do: a port whose last connections are in TIME_WAIT is free, one with a listener is not.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
-        except OSError:
-            return False
+        except PermissionError:
+            return True  # a port below 1024: the engine may have the right to it
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise
     return True

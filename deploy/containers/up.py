@@ -41,14 +41,14 @@ def up(compose: Compose, *, new: bool) -> None:
         build(compose, log)
         ready.check_ports(compose.env, before)  # a first build takes minutes
     began = time.monotonic()
-    names = compose.env.services
+    names = compose.env.wanted
     say("starting " + ", ".join(_title(compose.env, name) for name in names))
     try:
         if stale := [name for name in changed if name in before]:
             compose.run("up", "-d", "--no-deps", "--force-recreate", *stale, log=log)
         # Without waiting for one another, which some compose programs do for ever: see ready.py.
         compose.run("up", "-d", "--no-deps", *_servers_first(names), log=log)
-        remove_surplus(compose, names)
+        remove_surplus(compose, compose.env.services)
         rolling.replace(compose, rolling.stale(compose, compose.env.get("CALLBOARD_IMAGE", IMAGE)), log, say)
         ready.wait_ready(compose, names, say)
     except (Trouble, KeyboardInterrupt):

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 
 import pika
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from callboard.broker.link import Link
 from callboard.broker.rabbitmq import connection_parameters, reason
@@ -23,6 +24,9 @@ logger = logging.getLogger(__name__)
 RECONNECT_S = 1.0
 #: Seconds for which a connection is fresh.
 FRESH_S = 600.0
+#: Why connecting fails while RabbitMQ is away. A name that nobody knows, as that of a stopped container, is not
+#: among pika's AMQPErrors.
+_USUAL = (OSError, pika.exceptions.AMQPError, AMQPConnectorException)
 
 
 class Publisher:
@@ -118,13 +122,14 @@ class Publisher:
             link = Link(parameters, self._topology.declarations(self._queues), self._topology.marker)
             try:
                 await link.open()
-            except (OSError, pika.exceptions.AMQPError, TimeoutError) as error:
+            except Exception as error:  # a loop's edge: whatever kept it from connecting, it tries again
                 link.close()
                 self._problem = f"RabbitMQ at {parameters.host}:{parameters.port}: {reason(error)}"
                 if not told:
                     if link.advice:
                         logger.critical(link.advice)
-                    logger.warning("%s; trying again every %g s", self._problem, RECONNECT_S)
+                    trace = None if isinstance(error, _USUAL) else error
+                    logger.warning("%s; trying again every %g s", self._problem, RECONNECT_S, exc_info=trace)
                     told = True
             else:
                 logger.info("connected to RabbitMQ at %s:%s", parameters.host, parameters.port)

@@ -105,6 +105,16 @@ def test_a_publisher_without_rabbitmq_says_why(loop: Loop, caplog: pytest.LogCap
     assert "secret" not in caplog.text
 
 
+def test_a_name_that_nobody_knows_does_not_end_the_attempts(
+    loop: Loop, rabbitmq: RabbitNode, fresh: Topology
+) -> None:
+    """A container that is stopped has none; once it is back, it must be found again."""
+    unknown = "amqp://user:secret@rabbitmq.invalid:5672/vhost"
+    publisher = Publisher(f"{unknown};{rabbitmq.url}", fresh, ["default"], 5.0)
+    with publishing(loop, publisher):
+        loop.run(_publish(publisher))
+
+
 def test_closing_lets_nobody_wait_for_a_confirm(loop: Loop, rabbitmq: RabbitNode, fresh: Topology) -> None:
     publisher = Publisher(rabbitmq.url, fresh, ["default"], 5.0)
 

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from callboard.access.roles import Role
 from callboard.settings import from_env
 from deploy.containers import dotenv, env
 from deploy.containers.scale import check, write
@@ -83,6 +84,7 @@ BAD = [
     ("REDIS_ADMIN_PASSWORD", f"$${LONG}", "has a $ in it"),
     ("CALLBOARD_API_KEYS", None, "CALLBOARD_API_KEYS is missing"),
     ("CALLBOARD_API_KEYS", LONG, "not name:role:key"),
+    ("CALLBOARD_API_KEYS", f"admin:king:{LONG}", "the role of admin, king, is none of submit, read"),
     ("CALLBOARD_API_KEYS", "admin:admin:1234", "the key of admin is shorter"),
     ("CALLBOARD_PORT", "http", "CALLBOARD_PORT=http is no whole number from 1 to 65535"),
     ("CALLBOARD_PORT", "70000", "from 1 to 65535"),
@@ -103,6 +105,15 @@ def test_a_bad_value_is_told_in_one_line(file: Path, name: str, value: str | Non
     assert line.startswith(".env: ")
     assert "\n" not in line
     assert "changeme" not in line  # a secret is not repeated
+
+
+def test_the_roles_are_callboards_own() -> None:
+    assert tuple(env.ROLES) == tuple(Role)
+
+
+def test_a_service_of_no_containers_is_not_started(file: Path) -> None:
+    found = env.load(replaced(file, "CALLBOARD_WORKERS", "0"), {})
+    assert set(found.services) - set(found.wanted) == {"worker"}
 
 
 def test_a_line_that_is_no_value_is_told_with_its_number(file: Path) -> None:
