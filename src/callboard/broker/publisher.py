@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 RECONNECT_S = 1.0
 #: Seconds for which a connection is fresh.
 FRESH_S = 600.0
-#: Why connecting fails while RabbitMQ is away. A name that nobody knows, as that of a stopped container, is not
-#: among pika's AMQPErrors.
+#: Why connecting fails while RabbitMQ is away. Pika has no AMQPError for an unknown name, as of a container
+#: that is stopped.
 _USUAL = (OSError, pika.exceptions.AMQPError, AMQPConnectorException)
 
 
