@@ -38,7 +38,7 @@ class Compose:
     engine: str
     root: Path
     env: Env
-    #: The environment of this process, handed on.
+    #: The environment of this process, handed on, and the digest of the settings.
     environment: Mapping[str, str]
 
     def argv(self, *arguments: str, everything: bool = False) -> list[str]:
@@ -153,7 +153,8 @@ def find(root: Path, env: Env, environment: Mapping[str, str]) -> Compose:
             continue
         engine = _engine(command, environment)
         if engine is not None and shutil.which(engine, path=path) is not None:
-            return Compose(command, engine, root, env, environment)
+            told = {**environment, "CALLBOARD_SETTINGS_DIGEST": env.digest}
+            return Compose(command, engine, root, env, told)
     if wanted:
         raise Trouble(f"COMPOSE={wanted} does not run; choose one of: {', '.join(_TRIED)}")
     raise Trouble(

@@ -1,5 +1,6 @@
 """The values of .env in effect; what is missing, weak or impossible is told before anything starts."""
 
+import hashlib
 import re
 import secrets
 from collections.abc import Mapping
@@ -66,6 +67,19 @@ class Env:
     def project(self) -> str:
         """The name compose gives the installation."""
         return self.get("COMPOSE_PROJECT_NAME", "callboard")
+
+    @property
+    def digest(self) -> str:
+        """A short text that is another one when a setting is; numbers of containers and ports are none."""
+        ports = [port for service in SERVICES.values() if (port := service.port)]
+        left_out = {service.count for service in SERVICES.values()}
+        left_out |= {name for port in ports for name in (port.variable, port.address_variable)}
+        settings = sorted(
+            (name, value)
+            for name, value in self.values.items()
+            if re.match(r"(CALLBOARD|AWS)_", name) and name not in left_out
+        )
+        return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
 
     def port(self, service: str) -> tuple[str, int]:
         """Return address and port at which a service is published on this host."""

@@ -111,6 +111,13 @@ def test_the_roles_are_callboards_own() -> None:
     assert tuple(env.ROLES) == tuple(Role)
 
 
+def test_the_digest_is_another_one_when_a_setting_is(file: Path) -> None:
+    before = env.load(file, {}).digest
+    assert env.load(replaced(file, "CALLBOARD_WORKERS", "5"), {}).digest == before
+    assert env.load(replaced(file, "CALLBOARD_PORT", "5001"), {}).digest == before
+    assert env.load(replaced(file, "CALLBOARD_RESULT_TTL", "60"), {}).digest != before
+
+
 def test_a_service_of_no_containers_is_not_started(file: Path) -> None:
     found = env.load(replaced(file, "CALLBOARD_WORKERS", "0"), {})
     assert set(found.services) - set(found.wanted) == {"worker"}
