@@ -3,11 +3,13 @@
 from typing import Any, Final
 
 import falcon.asgi
+import msgspec
 
 from callboard.service import Service
 from callboard.store.workers import WorkerEntry
 from callboard.tasks.times import to_rfc3339
 from web import query
+from web.compressed import answer_compressed
 from web.tasks import answer
 
 Request = falcon.asgi.Request
@@ -18,12 +20,13 @@ class TaskTypes:
     """`GET /api/task-types`."""
 
     def __init__(self, service: Service) -> None:
-        self._answer: Final = {"task_types": [each.describe() for each in service.task_types()]}
+        types = [each.describe() for each in service.task_types()]
+        self._answer: Final = msgspec.json.encode({"task_types": types})
 
     async def on_get(self, req: Request, resp: Response) -> None:
         """Describe every task type with its JSON Schema and an example."""
         query.only(req, ())
-        answer(resp, self._answer)
+        answer_compressed(req, resp, self._answer)
 
 
 class Workers:

@@ -10,7 +10,7 @@ from callboard.store import stats
 from callboard.store.stats import OUTCOMES, MinuteStats, TypeStats
 from callboard.tasks.times import now_ms, to_rfc3339
 from web import query
-from web.tasks import answer
+from web.compressed import answer_compressed
 
 Request = falcon.asgi.Request
 Response = falcon.asgi.Response
@@ -37,7 +37,8 @@ class Stats:
         wanted = range(current - number + 1, current + 1)
         counts = await self._board.counts()
         minutes = await self._read(wanted, current)
-        answer(
+        answer_compressed(
+            req,
             resp,
             {
                 "counts": counts,

@@ -233,7 +233,7 @@ def scheduler(
 
     return SchedulerProcess(
         name=name,
-        clock=Clock(actors, beat, run_here if settings.embedded else None, clock, look_s),
+        clock=Clock(actors, beat, run_here if settings.embedded else None, clock, look_s, made.broker.rest),
         store=made.store,
         keys=made.keys,
         loop=None if settings.embedded else dramatiq.Worker(made.broker, queues={PERIODIC}, worker_threads=2),

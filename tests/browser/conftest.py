@@ -60,7 +60,7 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture(scope="session")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
     """Callboard in one process; mails are printed."""
-    with serving.embedded(tmp_path_factory.mktemp("browser")) as running:
+    with serving.embedded(tmp_path_factory.mktemp("browser"), host_names=PLAIN_HOST) as running:
         yield running
         assert running.new_bugs() == []
 

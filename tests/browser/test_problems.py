@@ -88,7 +88,7 @@ async def test_a_server_that_is_not_ready_or_not_there_is_said_and_waited_for(
     await home.page.route("**/api/tasks*", unready)
     await home.submit()
     await expect(home.alert).to_contain_text("RabbitMQ does not answer")
-    await expect(banner).to_contain_text("RabbitMQ does not answer")
+    await expect(banner).to_contain_text("RabbitMQ does not answer", timeout=PATIENCE_MS)
     await home.page.unroute("**/api/tasks*")
     await expect(banner).to_be_hidden(timeout=PATIENCE_MS)
     await context.set_offline(True)

@@ -82,6 +82,9 @@ class EmbeddedBroker(StubBroker):
         """Return how many messages are ready, delayed and dead."""
         return self.queues[queue_name].qsize(), self._timer.waiting(queue_name), len(self.dead[queue_name])
 
+    def rest(self) -> None:
+        """Do nothing: there is no connection."""
+
     def close(self) -> None:
         """Stop the timer."""
         self._timer.stop()

@@ -116,6 +116,10 @@ class WorkerBroker(RabbitmqBroker):
         self.emit_after("enqueue", message, delay)
         return message
 
+    def rest(self) -> None:
+        """Close this thread's connection: unused, it answers no heartbeats. The next publish makes one."""
+        del self.connection
+
     def dead_letter(self, message: dramatiq.Message[Any]) -> None:
         """Publish a copy to the dead-letter queue, confirmed; raises ConnectionClosed."""
         self.bury(message.queue_name, message.encode(), message.message_id)
@@ -123,9 +127,8 @@ class WorkerBroker(RabbitmqBroker):
     def bury(self, queue_name: str, body: bytes, message_id: str | None = None) -> None:
         """Publish a body to a queue's dead letters, where it stays as long as a record would.
 
-        Every one of them needs its time: RabbitMQ only looks at the first of a queue, so one that stays
-        for ever would keep all behind it. The time stands in the message and not in the queue's arguments,
-        which could never be changed again.
+        Each needs a time: RabbitMQ only looks at the first of a queue, which must not keep all behind it.
+        The time stands in the message, as a queue's arguments could never be changed again.
         """
         properties = pika.BasicProperties(
             delivery_mode=2, message_id=message_id, expiration=self._dead_ttl_ms
@@ -184,11 +187,9 @@ def declare(channel: Any, declarations: list[Declaration]) -> None:
 
 
 class SafeConsumer(_RabbitmqConsumer):
-    """A consumer whose messages remember it.
-
-    Delivery tags restart with every channel, so after a reconnect the ack of an old message would
-    hit a new one (promises.md, trap 2). Acks are gathered and sent together, once per turn of
-    pika's loop: flushing them one by one took 23 % of a busy worker's time (speed.md).
+    """A consumer whose messages remember it: delivery tags restart with every channel, so after a reconnect
+    the ack of an old message would hit a new one (promises.md, trap 2). Acks are sent together, once per turn
+    of pika's loop: flushing them one by one took 23 % of a busy worker's time (speed.md).
     """
 
     def __init__(self, broker: WorkerBroker, queue_name: str, prefetch: int, timeout: int) -> None:
@@ -240,10 +241,10 @@ class SafeConsumer(_RabbitmqConsumer):
         if message.consumer is not self:
             logger.warning("not acking %s: its connection is gone", message.message_id)
             return
-        if getattr(message, "abandoned", False):
-            return  # RabbitMQ gives it to somebody else when this connection closes
-        if message._tag not in self.known_tags:
-            return  # a hung task returned after all; its message was acked when it was given up
+        # RabbitMQ gives an abandoned one to somebody else when this connection closes; an unknown one was
+        # acked when its hung task was given up, which returned after all.
+        if getattr(message, "abandoned", False) or message._tag not in self.known_tags:
+            return
         self.known_tags.discard(message._tag)
         self._ack_tag(message._tag)
 
@@ -255,8 +256,8 @@ class SafeConsumer(_RabbitmqConsumer):
             try:
                 self.connection.add_callback_threadsafe(self._send_acks)
             except _AMQP_ERRORS:
-                # RabbitMQ gives all messages of this connection out again, and the claim skips what has
-                # ended. dramatiq would let the worker's thread try again in 5 s.
+                # RabbitMQ gives them out again, and the claim skips what has ended. dramatiq would let the
+                # worker's thread try again in 5 s.
                 logger.info("%d messages of a closed connection will come again", len(self._done))
 
     def nack(self, message: Any) -> None:

@@ -37,6 +37,7 @@ class Clock(threading.Thread):
         send: Callable[[Actors], None] | None = None,
         clock: Callable[[], int] = now_ms,
         look_s: float = LOOK_S,
+        rest: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(name="clock", daemon=True)
         self._actors = actors
@@ -44,6 +45,7 @@ class Clock(threading.Thread):
         self._beat = beat
         self._clock = clock
         self._look_s = look_s
+        self._rest = rest
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -79,6 +81,7 @@ class Clock(threading.Thread):
 
     def _to_queue(self, actors: Actors) -> None:
         Scheduler(actors=actors).send_actors(actors, pendulum.now("UTC"))
+        self._rest()  # nothing is sent for a minute
 
     def _say(self) -> None:
         try:

@@ -7,7 +7,7 @@ takes the minute's key first does the work, and of schedules every tick has a ke
 import logging
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import dramatiq
 from periodiq import cron
@@ -31,14 +31,14 @@ QUEUE: Final = "periodic"
 
 
 def declare_ticks(
-    broker: dramatiq.Broker,
+    broker: Any,
     store: Store,
     keys: Keys,
     trimmer: Trimmer,
     dispatcher: Dispatcher,
     clock: Callable[[], int] = now_ms,
 ) -> list[dramatiq.Actor[..., None]]:
-    """Make the periodic actors on a broker and return them."""
+    """Make the periodic actors on a broker, one of ours, and return them."""
 
     def once_a_minute(name: str, work: Callable[[], None]) -> dramatiq.Actor[..., None]:
         def tick() -> None:
@@ -60,6 +60,8 @@ def declare_ticks(
                     raise
                 logger.info("due schedules wait: %s", error)
                 time.sleep(AGAIN_S)
+            finally:
+                broker.rest()
 
     return [
         # Without the key: every tick of a schedule has its own, and a scheduler that dies with this minute's

@@ -69,6 +69,16 @@ def test_a_rejection_for_a_closed_connection_does_not_either(bench: Bench) -> No
     assert bench.dead() == []
 
 
+def test_who_rests_keeps_no_connection_and_goes_on_with_a_new_one(bench: Bench) -> None:
+    bench.broker.enqueue(message(1, bench.queue))
+    assert len(bench.broker.connections) == 1
+    bench.broker.rest()
+    bench.broker.rest()
+    assert len(bench.broker.connections) == 0
+    bench.broker.enqueue(message(2, bench.queue))
+    assert finish(bench.consumer(), 2) == [1, 2]
+
+
 def test_acks_from_many_threads_all_arrive(bench: Bench) -> None:
     for each in range(400):
         bench.send(each)

@@ -80,3 +80,14 @@ def test_before_the_first_task_everything_is_zero(untouched: Board) -> None:
     assert found["types"] == {}
     assert {each[outcome] for each in found["minutes"] for outcome in OUTCOMES} == {0}
     assert found["minutes"][0]["run"] == {"p50": None, "p95": None, "p99": None}
+
+
+@pytest.mark.parametrize("path", ["/api/stats", "/api/task-types"])
+def test_long_answers_are_packed_for_who_takes_it(board: Board, path: str) -> None:
+    packed = board.client.get(path, headers={"Accept-Encoding": "gzip"})
+    plain = board.client.get(path, headers={"Accept-Encoding": "identity"})
+    assert (packed.headers["Content-Encoding"], packed.headers["Vary"]) == ("gzip", "Accept-Encoding")
+    assert "Content-Encoding" not in plain.headers
+    assert plain.headers["Vary"] == "Accept-Encoding"
+    assert packed.json().keys() == plain.json().keys()
+    assert packed.num_bytes_downloaded < plain.num_bytes_downloaded / 2
