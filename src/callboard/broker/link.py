@@ -6,10 +6,11 @@ import logging
 from typing import Any
 
 import pika
+import pika.exceptions
 from pika.adapters.asyncio_connection import AsyncioConnection
 
 from callboard.broker import frames
-from callboard.broker.rabbitmq import reason
+from callboard.broker.amqp import reason
 from callboard.broker.topology import Binding, Declaration, Exchange, Queue, conflict_advice
 from callboard.errors import Unavailable
 

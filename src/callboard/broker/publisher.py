@@ -11,10 +11,11 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 
 import pika
+import pika.exceptions
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
+from callboard.broker.amqp import connection_parameters, reason
 from callboard.broker.link import Link
-from callboard.broker.rabbitmq import connection_parameters, reason
 from callboard.broker.topology import Topology
 from callboard.errors import Unavailable
 

@@ -17,35 +17,18 @@ from dramatiq.errors import ConnectionClosed, DecodeError
 from dramatiq.middleware import Middleware
 
 from callboard.broker import frames
+from callboard.broker.amqp import connection_parameters, is_missing, reason
 from callboard.broker.topology import Binding, Declaration, Exchange, Queue, Topology, conflict_advice
 from callboard.tasks.states import MAX_LEVEL, Priority
 
 logger = logging.getLogger(__name__)
 
-#: AMQP heartbeat, seconds: RabbitMQ gives a half-open connection up after two of them, pika after 11 to 22 s.
-HEARTBEAT_S = 6
-#: Seconds a publish waits for a blocked RabbitMQ before it counts as failed and is tried again.
-BLOCKED_S = 5
 #: Times one enqueue is tried on fresh connections before the caller hears of it.
 ATTEMPTS = 3
 #: Milliseconds a message may be given to live, 49 days: RabbitMQ refuses more.
 EXPIRATION_MOST_MS = 2**32 - 1
 
 _AMQP_ERRORS = (pika.exceptions.AMQPConnectionError, pika.exceptions.AMQPChannelError)
-
-
-def connection_parameters(url: str) -> list[pika.URLParameters]:
-    """Return pika's parameters of a `;`-separated list of URLs, with our time limits."""
-    found = []
-    for part in url.split(";"):
-        parameters = pika.URLParameters(part)
-        parameters.heartbeat = HEARTBEAT_S
-        parameters.blocked_connection_timeout = BLOCKED_S
-        parameters.socket_timeout = 5
-        parameters.stack_timeout = 8
-        parameters.connection_attempts = 1
-        found.append(parameters)
-    return found
 
 
 class WorkerBroker(RabbitmqBroker):
@@ -147,29 +130,13 @@ class WorkerBroker(RabbitmqBroker):
             except (*_AMQP_ERRORS, ConnectionClosed) as error:
                 # Idle publishers miss heartbeats and are cut; a fresh connection usually does.
                 del self.connection
-                if isinstance(error, pika.exceptions.UnroutableError) or _is_missing(error):
+                if isinstance(error, pika.exceptions.UnroutableError) or is_missing(error):
                     self.queues_pending.add(queue_name)
                 # Under an alarm each attempt would wait as long again, and leave one more copy.
                 if attempt == ATTEMPTS or isinstance(error, pika.exceptions.ConnectionBlockedTimeout):
                     raise (error if isinstance(error, ConnectionClosed) else self.outage(error)) from None
             else:
                 return
-
-
-def reason(error: BaseException) -> str:
-    """Return a short text of an AMQP error; pika nests the cause of a failed connect."""
-    inner = getattr(error, "args", ())
-    while inner and isinstance(inner[-1], BaseException):
-        error, inner = inner[-1], inner[-1].args
-    nested = getattr(error, "exception", None) or (getattr(error, "exceptions", None) or [None])[-1]
-    if isinstance(nested, BaseException):
-        return reason(nested)
-    return str(error)[:200] or type(error).__name__
-
-
-def _is_missing(error: BaseException) -> bool:
-    """Tell whether RabbitMQ has no such queue or exchange (any more)."""
-    return getattr(error, "reply_code", None) == 404
 
 
 def declare(channel: Any, declarations: list[Declaration]) -> None:
@@ -219,7 +186,7 @@ class SafeConsumer(_RabbitmqConsumer):
             self.broker.queues_pending.add(self._family)
             raise ConnectionClosed(f"the queue {self.queue_name} was deleted") from None
         except (AssertionError, *_AMQP_ERRORS) as error:
-            if _is_missing(error):
+            if is_missing(error):
                 self.broker.queues_pending.add(self._family)
             raise self.broker.outage(error) from None
         if method is None:

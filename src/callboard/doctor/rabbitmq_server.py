@@ -10,7 +10,7 @@ from typing import Any, Final
 import pika
 import pika.exceptions
 
-from callboard.broker.rabbitmq import connection_parameters, reason
+from callboard.broker.amqp import connection_parameters, reason
 from callboard.broker.topology import LEVELS, Binding, Exchange, Queue, Topology, conflict_advice
 from callboard.doctor.finding import Finding, fail, ok, warn
 
