@@ -73,7 +73,7 @@ if not repeated then
     attempts, starts = attempt_before + 1, 1
     if known[15] then redis.call('HDEL', key, 'poison') end
     known[15] = nil
-    redis.call('ZREM', P .. 'due', id)
+    if known[10] then redis.call('ZREM', P .. 'due', id) end
   end
   redis.call('HSET', key, 'status', 'running', 'worker', worker, 'started_at', NOW,
     'attempts', int(attempts), 'starts', int(starts), 'claim', ARGV[16], 'lease_ms', int(NOW_MS + ARGV[4]),

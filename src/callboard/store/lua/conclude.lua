@@ -21,9 +21,7 @@ if outcome == 'retrying' and known[13] then
   outcome = 'cancelled'
   bury(id, ARGV[8], ARGV[7])
 end
-redis.call('HSET', key, 'status', outcome, 'progress', progress, 'stage', stage, 'concluded', run)
-redis.call('HDEL', key, 'lease_ms', 'starts', 'claim', 'unclaimed_ms', 'cancel_requested', 'poison', 'told')
-move(id, task_type, known[5], 'running', outcome)
+-- The first write is one that a full Redis refuses, so that nothing is half done then.
 if outcome == 'retrying' then
   local line = '{"attempt":' .. attempts .. ',"status":"retrying","started_at":' .. known[6] .. ',"finished_at":'
     .. NOW .. ',"error":' .. (ARGV[6] ~= '' and ARGV[6] or 'null') .. ',"worker":'
@@ -34,28 +32,33 @@ if outcome == 'retrying' then
     if not cut or cut == #history then break end
     history = string.sub(history, cut + 1)
   end
-  redis.call('HSET', key, 'history', history, 'eta', ARGV[7])
+  redis.call('HSET', key, 'status', outcome, 'progress', progress, 'stage', stage, 'concluded', run,
+    'history', history, 'eta', ARGV[7])
   if ARGV[11] == '1' then redis.call('HINCRBY', key, 'attempt_limit', 1) end
   if ARGV[6] ~= '' then redis.call('HSET', key, 'error', ARGV[6]) end
   redis.call('ZADD', P .. 'due', ARGV[7], id)
 else
-  redis.call('HSET', key, 'finished_at', NOW)
+  local field, value = 'finished_at', NOW -- or what it came to
   if outcome == 'succeeded' then
-    redis.call('HSET', key, 'result', ARGV[5])
-    redis.call('HDEL', key, 'error')
+    field, value = 'result', ARGV[5]
   elseif ARGV[6] ~= '' then
-    redis.call('HSET', key, 'error', ARGV[6])
+    field, value = 'error', ARGV[6]
   end
+  redis.call('HSET', key, 'status', outcome, 'progress', progress, 'stage', stage, 'concluded', run,
+    'finished_at', NOW, field, value)
   keep(id, ARGV[8])
 end
+redis.call('HDEL', key, 'lease_ms', 'starts', 'claim', 'unclaimed_ms', 'cancel_requested', 'poison', 'told',
+  outcome == 'succeeded' and 'error' or 'told')
+move(id, task_type, known[5], 'running', outcome)
 change(id, 's', outcome, attempts, progress, stage, task_type, known[5])
 
 -- Per-minute statistics: counts, and histograms whose bucket n holds times below 2^(n/2) ms.
 local function bucket(ms) return int(math.ceil(2 * math.log(math.max(ms, 1)) / math.log(2))) end
 local stats = P .. 'stats:' .. int(math.floor(NOW_MS / 60000))
-redis.call('HINCRBY', stats, task_type .. '|' .. outcome, 1)
+local number = redis.call('HINCRBY', stats, task_type .. '|' .. outcome, 1)
+if number == 1 then redis.call('EXPIRE', stats, 90000) end
 redis.call('HINCRBY', stats, task_type .. '|run|' .. bucket(NOW_MS - known[6]), 1)
 local waited = known[6] - ready_ms(known[7], known[8], known[14])
 redis.call('HINCRBY', stats, task_type .. '|wait|' .. bucket(waited), 1)
-redis.call('EXPIRE', stats, 90000)
 return outcome == ARGV[4] and 'recorded' or 'cancelled'
