@@ -112,6 +112,7 @@ def send(req: Request, resp: Response, error: CallboardError) -> None:
     resp.status, resp.data = rendered(error, req.context.get("request_id"))
     resp.content_type = MEDIA_TYPE
     resp.text = resp.stream = None
+    resp.delete_header("Content-Encoding")  # of the answer it takes the place of
     resp.set_header("Cache-Control", "no-store")
     if isinstance(error, RequestProblem):
         resp.set_headers(error.headers)
