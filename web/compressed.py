@@ -16,12 +16,17 @@ WORTH: Final = 1_000
 LEVEL: Final = 3
 
 
+def takes_gzip(req: falcon.asgi.Request) -> bool:
+    """Tell whether the client reads gzip."""
+    return "gzip" in (req.get_header("Accept-Encoding") or "")
+
+
 def answer_compressed(req: falcon.asgi.Request, resp: falcon.asgi.Response, value: Any) -> None:
     """Answer 200 with JSON (bytes are JSON already)."""
     data = value if isinstance(value, bytes) else msgspec.json.encode(value)
     resp.content_type = falcon.MEDIA_JSON
     resp.append_header("Vary", "Accept-Encoding")
-    if len(data) >= WORTH and "gzip" in (req.get_header("Accept-Encoding") or ""):
+    if len(data) >= WORTH and takes_gzip(req):
         resp.set_header("Content-Encoding", "gzip")
         data = gzip.compress(data, LEVEL, mtime=0)
     resp.data = data

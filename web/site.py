@@ -22,6 +22,7 @@ from callboard.access.roles import Role
 from callboard.tasks.times import to_rfc3339
 from web import query
 from web.access import CHANGES, needs, opens
+from web.compressed import takes_gzip
 
 Request = falcon.asgi.Request
 Response = falcon.asgi.Response
@@ -163,7 +164,7 @@ class Static:
             resp.status = 304
             return
         resp.content_type = file.content_type
-        if "gzip" in (req.get_header("Accept-Encoding") or ""):
+        if takes_gzip(req):
             resp.set_header("Content-Encoding", "gzip")
             resp.data = file.packed
         else:

@@ -76,11 +76,6 @@ class Limiter:
         self._lines: dict[str, _Line] = {}
         self._working: set[asyncio.Task[None]] = set()
 
-    @property
-    def busy(self) -> bool:
-        """Tell whether anybody waits or a slice is held."""
-        return bool(self._lines)
-
     async def request(self, who: Principal) -> Taken | None:
         """Take one request; None when nobody can count now, and then it may pass."""
         line = self._line(who)

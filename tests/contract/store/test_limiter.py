@@ -1,6 +1,7 @@
 """The limiter of a web process: what waits for one key is counted together, and fairly."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,19 +17,25 @@ from tests.contract.store.bench import Bench
 
 
 class Watched:
-    """Runs calls as the bench does, and counts them."""
+    """Runs calls as the bench does, counts them, and tells the name of each script that has run."""
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self.calls = 0
         self.error: Exception | None = None
+        #: Done in the middle of each call.
+        self.meanwhile: Callable[[], object] = lambda: None
+        self.ran: asyncio.Queue[str] = asyncio.Queue()
 
     async def run(self, call: Call[Any]) -> Any:
         self.calls += 1
-        await asyncio.sleep(0)
+        self.meanwhile()
         if self.error is not None:
             raise self.error
-        return await self._bench.run(call)
+        answer = await self._bench.run(call)
+        assert call.script is not None
+        self.ran.put_nowait(call.script.name)
+        return answer
 
 
 def key(key_id: str = "k", rate: Rate | None = None, quota: int | None = None) -> Principal:
@@ -66,15 +73,14 @@ async def test_requests_and_tasks_of_several_keys(limiter: Limiter, runner: Watc
     assert told == [(None, 6), ("quota", 3), ("quota", 6), (None, 0), (None, 0)]
 
 
-async def test_tasks_of_a_request_that_has_gone_are_given_back(limiter: Limiter) -> None:
+async def test_tasks_of_a_request_that_has_gone_are_given_back(limiter: Limiter, runner: Watched) -> None:
     who = key(quota=10)
     gone = asyncio.ensure_future(limiter.tasks(who, 4))
-    stays = asyncio.ensure_future(limiter.tasks(who, 1))
-    await asyncio.sleep(0)
-    gone.cancel()
-    taken = await stays
+    runner.meanwhile = gone.cancel
+    taken = await limiter.tasks(who, 1)
+    assert gone.cancelled()
     assert taken
-    assert taken.refused is None
+    assert (taken.refused, runner.calls) == (None, 1)
     again = await limiter.tasks(who, 9)
     assert again
     assert (again.refused, again.tasks_left) == (None, 0)
@@ -118,14 +124,14 @@ async def test_who_is_busy_and_far_from_its_limit_takes_a_slice_beforehand(
 
 
 async def test_a_slice_that_is_not_used_is_given_back(
-    limiter: Limiter, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    limiter: Limiter, runner: Watched, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("callboard.access.limiter.SPARE_S", 0.01)
     who = key(rate=Rate(10_000, 3600), quota=10_000)
     await fill(limiter, who)
     async with asyncio.timeout(10):
-        while limiter.busy:  # noqa: ASYNC110 - it tells nobody
-            await asyncio.sleep(0.005)
+        while await runner.ran.get() != "limit_give_back":
+            pass
     grant = await bench.run(limits.take(bench.keys, "k", (10_000, 3600), 0, 10_000, []))
     assert (grant.requests_left, grant.tasks_left) == (9980, 9980)
 
