@@ -7,6 +7,7 @@ from typing import Any
 
 from callboard.doctor.examine import examine
 from callboard.doctor.finding import Finding, Verdict
+from callboard.local.ports import accepts
 from callboard.local.process import ServerProcess, wait_until
 from callboard.settings import Settings
 from callboard.store.clients import sync_client
@@ -38,6 +39,8 @@ class Patient:
         self.processes[name].start([sys.executable, "-m", "callboard", name], self.env)
 
     def wait_healthy(self) -> None:
+        """Wait until the doctor finds nothing and web, which the doctor does not ask, answers."""
+        wait_until(lambda: accepts(self.settings.port), timeout_s=SOON_S, what="web answers", every_s=0.1)
         wait_until(lambda: not ill(self.examine()), timeout_s=SOON_S, what="it is healthy", every_s=0.2)
 
 
