@@ -73,7 +73,7 @@ def add_routes(app: App, service: Service, streams: Streams, site: Site, guard: 
     add("/api/tasks", tasks.Tasks(submitter, board, service.access))
     add("/api/tasks/batch", tasks.Batch(submitter, service.access, service.metrics))
     add("/api/tasks/bulk", bulk.BulkOrders(service.bulk))
-    add("/api/tasks/{task_id}", tasks.Task(board))
+    add("/api/tasks/{task_id}", tasks.Task(board, service.access))
     add("/api/tasks/{task_id}/cancel", tasks.Cancel(board))
     add("/api/tasks/{task_id}/retry", tasks.Retry(board))
     add("/api/tasks/{task_id}/logs", tasks.Logs(board))
@@ -81,7 +81,7 @@ def add_routes(app: App, service: Service, streams: Streams, site: Site, guard: 
     add("/api/events", live.AllEvents(board, service.types_by_queue(), streams))
     add("/ws/tasks/{task_id}", TaskSocket(board, streams))
     add("/api/operations", bulk.Operations(service.bulk))
-    add("/api/operations/{operation_id}", bulk.Operation(service.bulk))
+    add("/api/operations/{operation_id}", bulk.Operation(service.bulk, service.access))
     add("/api/operations/{operation_id}/cancel", bulk.CancelOperation(service.bulk))
     plans = service.schedules
     add("/api/schedules", schedules.AllSchedules(plans))

@@ -80,18 +80,18 @@ class Tasks:
         wait = query.preferred_wait(req)
         if wait is not None:
             resp.set_header("Preference-Applied", f"wait={min(wait, WAIT_MOST_S):g}")
-            ended = await self._ended(done.task_id, wait)
+            ended = await self._ended(req.context.principal, done.task_id, wait)
             if ended is not None:
                 answer(resp, view(ended))
                 return
         answer(resp, first_answer(done), 202)
 
-    async def _ended(self, task_id: str, wait: float) -> TaskRecord | None:
+    async def _ended(self, who: Principal, task_id: str, wait: float) -> TaskRecord | None:
         try:
-            record = await self._board.wait(task_id, wait)
+            record = await self._access.holds.until_ended(who, self._board.wait(task_id, wait))
         except (Unavailable, TaskNotFound):  # it is accepted, and that is what the client must hear
             return None
-        return record if record.terminal else None
+        return record if record is not None and record.terminal else None
 
     async def on_get(self, req: Request, resp: Response) -> None:
         """List tasks, newest first."""
@@ -168,14 +168,18 @@ def _entry(done: Submitted | CallboardError) -> dict[str, Any]:
 class Task:
     """`GET` and `DELETE /api/tasks/{id}`."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, access: Access) -> None:
         self._board = board
+        self._access = access
 
     async def on_get(self, req: Request, resp: Response, task_id: str) -> None:
         """Show one task; `?wait=` holds the answer until it has ended."""
         query.only(req, ("wait",))
         wait_s = query.seconds(req, "wait", WAIT_MOST_S)
-        record = await self._board.wait(query.task_id(task_id), wait_s)
+        looking = self._board.wait(query.task_id(task_id), wait_s)
+        record = await (self._access.holds.until_ended(req.context.principal, looking) if wait_s else looking)
+        if record is None:
+            return  # guard.py answers who may not read it any more
         tag = f'"{record.version}"'
         resp.set_header("ETag", tag)
         resp.set_header("Cache-Control", "no-cache")

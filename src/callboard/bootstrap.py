@@ -69,6 +69,7 @@ from callboard.worker.pause import PauseListener
 from callboard.worker.process import WorkerProcess
 from callboard.worker.report import Flusher
 from callboard.worker.running import Running
+from callboard.worker.sharing import Sharing
 from callboard.worker.watch import Watch
 
 
@@ -198,6 +199,7 @@ def worker(settings: Settings, queues: list[str] | None = None, made: Parts | No
             made.keys,
             loop.hold,
         ),
+        sharing=Sharing(made.store, made.keys, name, loop),
         running=running,
         insist=insist,
         metrics=metrics,

@@ -2,6 +2,8 @@
 
 import socket
 import stat
+import subprocess
+import sys
 from configparser import RawConfigParser
 from pathlib import Path
 
@@ -145,6 +147,14 @@ def test_free_ports_differ_and_are_free() -> None:
     ports = free_ports(5)
     assert len(set(ports)) == 5
     assert all(is_free(port) for port in ports)
+
+
+def test_a_port_is_given_to_nobody_else_before_its_server_listens() -> None:
+    (port,) = free_ports(1)
+    ask = f"from callboard.local import ports; ports._RANGE = range({port}, {port + 1}); ports.free_ports(1)"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=False)
+    assert "too few ports" in done.stderr
+    assert is_free(port), "its server may listen"
 
 
 def test_a_port_with_a_listener_is_not_free() -> None:

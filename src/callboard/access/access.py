@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from callboard.access import entries
 from callboard.access.audit import Audit
 from callboard.access.entries import KeyEntry, NewKey
+from callboard.access.holds import Holds
 from callboard.access.host_names import HostNames
 from callboard.access.keyring import Keyring
 from callboard.access.limiter import Limiter
@@ -41,6 +42,7 @@ class Access:
     keys: Keys
     given: Given
     keyring: Keyring
+    holds: Holds
     limiter: Limiter
     audit: Audit
     #: Seconds a session lives unused, and at most.
@@ -51,6 +53,7 @@ class Access:
 
     def start(self) -> None:
         """Begin to look for revoked keys."""
+        self.keyring.on_end(self.holds.end_of)
         if self.required:
             self.keyring.start()
 

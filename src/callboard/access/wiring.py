@@ -7,6 +7,7 @@ from callboard.access.audit import Audit
 from callboard.access.command import carry_out
 from callboard.access.entrance import require_keys
 from callboard.access.gate import Gate
+from callboard.access.holds import Holds
 from callboard.access.host_names import HostNames
 from callboard.access.keyring import Keyring
 from callboard.access.limiter import Limiter
@@ -28,6 +29,7 @@ def access(settings: Settings, store: AsyncRunner, keys: Keys) -> Access:
         keys=keys,
         given=given,
         keyring=Keyring(store, keys, given, settings.session_idle),
+        holds=Holds(),
         limiter=Limiter(store, keys),
         audit=Audit(store, keys, settings.audit_limit, settings.audit_ttl),
         session_idle_s=settings.session_idle,

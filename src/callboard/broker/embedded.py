@@ -142,6 +142,9 @@ class _EmbeddedConsumer(Consumer):
                 self._queue.put(entry)
                 self._slots.release()
 
+    def wake(self) -> None:
+        """Do nothing: it never rests for long."""
+
     def drain(self, messages: list[Any]) -> None:
         """Take no more from the queue and put these messages back."""
         self._draining.set()

@@ -7,6 +7,7 @@ Leans on dramatiq's internals, so dramatiq is pinned and tests/contract fails wh
 import logging
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import dramatiq
@@ -239,6 +240,11 @@ class SafeConsumer(_RabbitmqConsumer):
             if message.consumer is self and message._tag in self.known_tags:
                 self.known_tags.remove(message._tag)
                 self._unwanted.append(message._tag)
+
+    def wake(self) -> None:
+        """Let one that rests look at once whether it still shall."""
+        with suppress(*_AMQP_ERRORS):  # a connection that is gone is made anew without this
+            self.connection.add_callback_threadsafe(lambda: None)
 
     def drain(self, messages: list[Any]) -> None:
         """Take no more from RabbitMQ and give these messages back; what runs can still be acked."""

@@ -2,8 +2,9 @@
 
 import random
 import socket
-from contextlib import ExitStack
 from typing import Final
+
+from callboard.local.process import LocalServerError
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -21,16 +22,18 @@ def is_free(port: int) -> bool:
 def free_ports(count: int, *, avoid: frozenset[int] = frozenset()) -> list[int]:
     """Return `count` different free ports, none of them in `avoid`.
 
-    They are drawn at random, so that two callers at the same moment hardly ever get the same one.
+    They stay this process's until it ends: whoever else asks here gets others, also before a server listens.
+    Raises LocalServerError when there are not so many.
     """
     ports: list[int] = []
-    with ExitStack() as held:
-        for port in random.sample(_RANGE, len(_RANGE)):
-            if len(ports) == count:
-                break
-            probe = held.enter_context(socket.socket())
-            if port not in avoid and _bind(probe, port):
-                ports.append(port)
+    for port in random.sample(_RANGE, len(_RANGE)):
+        if len(ports) == count:
+            break
+        if port not in avoid and is_free(port) and _claim(port):
+            ports.append(port)
+    if len(ports) < count:
+        numbers = f"{_RANGE.start} to {_RANGE.stop - 1}"
+        raise LocalServerError(f"too few ports from {numbers} of {LOOPBACK} are free; end what listens there")
     return ports
 
 
@@ -39,6 +42,18 @@ def accepts(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def _claim(port: int) -> bool:
+    # The UDP port of the same number, which no server of ours uses; open until this process ends.
+    claim = socket.socket(type=socket.SOCK_DGRAM)
+    try:
+        claim.bind((LOOPBACK, port))
+    except OSError:
+        claim.close()
+        return False
+    claim.detach()
+    return True
 
 
 def _bind(probe: socket.socket, port: int) -> bool:

@@ -1,7 +1,7 @@
-"""dramatiq's Worker with four differences, all in this file: it prefetches no more than it has
+"""dramatiq's Worker with five differences, all in this file: it prefetches no more than it has
 threads, it orders what it has prefetched by the message's own priority, it hands on messages
-of task types it does not know, and it takes nothing from paused queues. Leans on internals:
-tests/contract watches them.
+of task types it does not know, it takes nothing from paused queues, and it gives back what waits behind
+its busy threads while others are free (sharing.py). Leans on internals: tests/contract watches them.
 """
 
 import logging
@@ -46,6 +46,9 @@ class PriorityWorker(dramatiq.Worker):
         self.queue_prefetch = threads
         self._unknown = unknown
         self._holding = threading.Lock()
+        self._paused: frozenset[str] = frozenset()
+        #: Queues that are left to others while all threads are busy here.
+        self.spared: frozenset[str] = frozenset()
         #: Threads that sit in a hung task; each of them still takes memory.
         self.given_up = 0
 
@@ -79,25 +82,52 @@ class PriorityWorker(dramatiq.Worker):
     def hold(self, queues: frozenset[str]) -> None:
         """Take nothing from these queues and give back what waits of them here; take from all others."""
         with self._holding:
-            if queues == self.broker.held:
-                return
-            logger.info("paused queues: %s", ", ".join(sorted(queues)) or "none")
-            self.broker.held = queues
-            consumers: dict[str, Any] = dict(self.consumers)
-            for consumer in consumers.values():
-                consumer.settle()  # from now on nothing of them comes into the work queue
-            for item in list(iter_queue(self.work_queue)):
-                self.work_queue.task_done()
-                if item.message.queue_name in queues:
-                    consumers[item.message.queue_name].give_back([item.message])
-                else:
-                    self.work_queue.put(item)
+            if queues != self._paused:
+                logger.info("paused queues: %s", ", ".join(sorted(queues)) or "none")
+                self._paused = queues
+                self._sort_out()
+
+    def spare(self, queues: frozenset[str]) -> None:
+        """Leave these queues to others, as `hold` does, until a thread is free here."""
+        with self._holding:
+            if queues != self.spared:
+                logger.debug("left to others: %s", ", ".join(sorted(queues)) or "none")
+                self.spared = queues
+                self._sort_out()
+
+    def _sort_out(self) -> None:
+        before, held = self.broker.held, self._paused | self.spared
+        self.broker.held = held
+        consumers: dict[str, Any] = dict(self.consumers)
+        for consumer in consumers.values():
+            consumer.settle()  # from now on nothing of what is held comes into the work queue
+        for item in list(iter_queue(self.work_queue)):
+            self.work_queue.task_done()
+            if item.message.queue_name in held:
+                consumers[item.message.queue_name].give_back([item.message])
+            else:
+                self.work_queue.put(item)
+        for name in before - held:
+            if name in consumers:
+                consumers[name].wake()
 
     def refuse(self, message: Any) -> None:
         """Give back a message whose queue turned out to be paused before this process heard of it."""
-        self.hold(self.broker.held | {message.queue_name})
+        self.hold(self._paused | {message.queue_name})
         consumer: Any = self.consumers[message.queue_name]
         consumer.give_back([message])
+
+    def full(self) -> bool:
+        """Tell whether every thread has a task."""
+        queue = self.work_queue
+        return queue.unfinished_tasks - queue.qsize() - self.given_up >= self.worker_threads
+
+    def waiting(self, seconds: float) -> frozenset[str]:
+        """Return the queues of which something has waited here for so long."""
+        since = time.monotonic_ns() - int(seconds * 1e9)
+        with self.work_queue.mutex:
+            items = [each for each in self.work_queue.queue if each._queued_time <= since]
+        return frozenset(each.message.queue_name for each in items)
 
     def dead_threads(self) -> list[str]:
         """Return the names of threads that should be alive and are not."""
@@ -182,6 +212,12 @@ class _PriorityConsumer(ConsumerThread):
         consumer: Any = self.consumer
         if consumer is not None:
             consumer.give_back(messages)
+
+    def wake(self) -> None:
+        """Take from the queue again at once."""
+        consumer: Any = self.consumer
+        if consumer is not None:
+            consumer.wake()
 
     def settle(self) -> None:
         """Return once a message that was being handled is where it belongs."""

@@ -23,6 +23,7 @@ from callboard.worker.pause import PauseListener
 from callboard.worker.ports import Store
 from callboard.worker.report import CaptureHandler, Flusher
 from callboard.worker.running import Running
+from callboard.worker.sharing import Sharing
 from callboard.worker.watch import Watch
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class WorkerProcess:
     watch: Watch
     cancels: CancelListener
     pauses: PauseListener
+    sharing: Sharing
     running: Running
     insist: Insist
     metrics: WorkerMetrics
@@ -60,6 +62,7 @@ class WorkerProcess:
         """
         if self.alone:
             _wake_gently()
+            self.sharing.start()
         self.endpoint.start()
         self.metrics.serves(self.loop.worker_threads)
         logging.getLogger().addHandler(CaptureHandler())
@@ -85,6 +88,7 @@ class WorkerProcess:
     def stop(self) -> None:
         """Take nothing new, let tasks end within the drain time, give the rest back."""
         self.pauses.stop()
+        self.sharing.stop()
         logger.info("stopping; %d tasks may run on for %g s", len(self.running.all()), self.drain_timeout_s)
         self.metrics.stops()
         stopper = threading.Thread(target=self._stop_loop, name="stop", daemon=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import httpx
 from websockets.exceptions import ConnectionClosed
@@ -72,22 +73,27 @@ def test_open_streams_of_a_revoked_key_are_closed_and_others_go_on(guarded: Guar
         assert next(iter(others)).kind == "state"
 
 
-def test_a_request_that_is_held_tells_nothing_any_more(guarded: Guarded) -> None:
+def test_requests_that_are_held_end_with_their_key(guarded: Guarded) -> None:
+    """The holds are longer than the test's client has patience for."""
     made = guarded.new_key("waiter")
     task_id = guarded.submit(made["key"], delay=3600)
-    channel = keys_for(guarded.settings["namespace"]).updates(task_id)
+    body = {"task_type": "reverse_text", "parameters": {"text": "a"}, "delay": 3600}
+    channels = keys_for(guarded.settings["namespace"]).updates("*")
 
-    def wait() -> httpx.Response:
+    def held(method: str, path: str, **more: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {made['key']}", "Prefer": "wait=60"}
         with httpx.Client(base_url=guarded.second.client.base_url, timeout=20) as client:
-            return client.get(
-                f"/api/tasks/{task_id}?wait=2", headers={"Authorization": f"Bearer {made['key']}"}
-            )
+            return client.request(method, path, headers=headers, **more)
 
     with ThreadPoolExecutor() as threads, guarded.redis() as redis:
-        held = threads.submit(wait)
-        assert within(5.0, lambda: redis.pubsub_numsub(channel)[0][1] == 1, time.monotonic())
+        reading = threads.submit(held, "GET", f"/api/tasks/{task_id}?wait=60")
+        submitting = threads.submit(held, "POST", "/api/tasks", json=body)
+        assert within(5.0, lambda: len(redis.pubsub_channels(channels)) == 2, time.monotonic())
         guarded.revoke(made["id"])
-        problem.check(held.result(), 401, "unauthorized")
+        problem.check(reading.result(), 401, "unauthorized")
+        accepted = submitting.result()
+    assert accepted.status_code == 202, "it was accepted before, and that is what its client must hear"
+    assert accepted.json()["status"] == "scheduled"
 
 
 def test_a_key_that_runs_out_closes_its_streams(guarded: Guarded) -> None:
