@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from callboard import bootstrap, logs
-from callboard.local.process import ServerProcess, wait_until
+from callboard.local.process import ServerProcess
 from callboard.scheduler.timetable import Timetable
 from callboard.settings import from_env
 from callboard.store import schedules
@@ -24,11 +24,11 @@ from callboard.store.keys import Keys
 from callboard.store.schedules import Definition
 from callboard.store.sync import SyncStore
 from callboard.tasks.ids import created_ms, new_task_id
+from tests.patience import wait_until
 
 MINUTE_MS: Final = 60_000
 #: Real seconds between a scheduler's looks at its clock.
 LOOK_S: Final = 0.01
-SOON_S: Final = 30.0
 
 
 class HandClock:
@@ -120,9 +120,10 @@ class Simulation:
     def settled(self) -> None:
         """Wait until no tick is due."""
         wait_until(
-            lambda: not self.store.run(schedules.due(self.keys, self.now, 1)), timeout_s=SOON_S,
-            what="every due tick is settled", every_s=0.01,
-        )  # fmt: skip
+            lambda: not self.store.run(schedules.due(self.keys, self.now, 1)),
+            what="every due tick is settled",
+            every_s=0.01,
+        )
 
     def expected(self) -> set[tuple[str, int]]:
         """Return schedule and time of every tick there has been."""

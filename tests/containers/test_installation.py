@@ -23,6 +23,7 @@ from callboard.local.ports import free_ports
 from deploy.containers import dotenv
 from deploy.containers.compose import Compose, find
 from deploy.containers.env import load
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1500)]
 
@@ -49,7 +50,7 @@ class Installation:
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         env = self.compose.env
-        connection = HTTPConnection("127.0.0.1", env.port("web")[1], timeout=30)
+        connection = HTTPConnection("127.0.0.1", env.port("web")[1], timeout=PATIENCE_S)
         wanted = {"Authorization": f"Bearer {env.admin_key()}", "Content-Type": "application/json", **headers}
         connection.request(method, path, None if body is None else json.dumps(body), wanted)
         response = connection.getresponse()

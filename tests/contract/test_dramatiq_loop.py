@@ -22,11 +22,8 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.errors import ConnectionClosed
 from dramatiq.results import ResultBackend, Results
 
-from callboard.local.process import wait_until
 from callboard.worker.insist import Ended
-
-SOON_S = 10.0
-
+from tests.patience import PATIENCE_S, wait_until
 
 # -- hooks: why claim, retry and finish are no middleware (docs/decisions/0001)
 
@@ -240,7 +237,7 @@ def test_the_results_middleware_asks_our_backend(broker: StubBroker) -> None:
 def event_loop_thread() -> Iterator[dramatiq_asyncio.EventLoopThread]:
     """The thread that runs `async def` tasks."""
     made = dramatiq_asyncio.EventLoopThread(logging.getLogger(__name__))
-    made.start(timeout=SOON_S)
+    made.start(timeout=PATIENCE_S)
     dramatiq_asyncio.set_event_loop_thread(made)
     yield made
     dramatiq_asyncio.set_event_loop_thread(None)
@@ -267,14 +264,13 @@ def test_an_interrupt_of_the_waiting_thread_cancels_the_coroutine() -> None:
 
     thread = threading.Thread(target=work)
     thread.start()
-    assert entered.wait(SOON_S)
+    assert entered.wait(PATIENCE_S)
     # Before it waits nothing would cancel the coroutine; our Guard never interrupts it there.
     wait_until(
         lambda: sys._current_frames()[thread.ident or 0].f_globals["__name__"] == "threading",
-        timeout_s=SOON_S, what="the thread waits",
-    )  # fmt: skip
+        what="the thread waits")  # fmt: skip
     dramatiq_threading.raise_thread_exception(thread.ident, dramatiq_threading.Interrupt)
-    thread.join(SOON_S)
+    thread.join(PATIENCE_S)
     assert [type(each) for each in outcome] == [dramatiq_threading.Interrupt]
     assert cleaned.is_set(), "the coroutine has ended before the thread goes on"
 

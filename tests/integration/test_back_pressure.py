@@ -14,14 +14,13 @@ import httpx
 import pytest
 import redis
 
-from callboard.local.process import wait_until
 from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
 from callboard.store.clients import sync_client
 from tests.integration.api import problem, serving
 from tests.integration.api.serving import Board, body
+from tests.patience import wait_until
 
-SOON_S = 30.0
 LIMIT = 5
 REVERSE = ("reverse_text", {"text": "a"})
 
@@ -55,12 +54,12 @@ def refused(answer: httpx.Response) -> str:
 
 
 def wait_refused(ask: Callable[[], httpx.Response]) -> None:
-    wait_until(lambda: ask().status_code == 503, timeout_s=SOON_S, what="a 503")
+    wait_until(lambda: ask().status_code == 503, what="a 503")
 
 
 def wait_accepted(board: Board) -> None:
     """Wait until tasks are accepted again, by the same process."""
-    wait_until(lambda: post(board, tags=["after"]).status_code == 202, timeout_s=SOON_S, what="a 202")
+    wait_until(lambda: post(board, tags=["after"]).status_code == 202, what="a 202")
     assert board.processes[0].alive
 
 
@@ -165,7 +164,7 @@ def test_a_frozen_redis_makes_nobody_wait_and_its_refused_tasks_do_not_run_later
     def taken_back() -> bool:
         return tagged(web, "frozen") == []
 
-    wait_until(taken_back, timeout_s=SOON_S, what="what was refused is gone")
+    wait_until(taken_back, what="what was refused is gone")
     for task_id in uncertain:
         assert web.client.get(f"/api/tasks/{task_id}").status_code == 404
 
@@ -211,6 +210,4 @@ def test_a_frozen_rabbitmq_makes_few_wait_and_its_refused_tasks_do_not_run_later
     details = [refused(answer) for answer in answers]
     assert sum("has said nothing" in each for each in details) > 300
     wait_accepted(web)
-    wait_until(
-        lambda: tagged(web, "frozen-rabbitmq") == [], timeout_s=SOON_S, what="what was refused is gone"
-    )
+    wait_until(lambda: tagged(web, "frozen-rabbitmq") == [], what="what was refused is gone")

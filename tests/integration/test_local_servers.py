@@ -12,6 +12,7 @@ import redis
 from callboard.local.process import LocalServerError
 from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
+from tests.patience import PATIENCE_S
 from tests.servers import running_rabbitmq, running_redis
 
 
@@ -75,7 +76,7 @@ def test_rabbitmq_killed_and_started_again_still_has_its_messages(tmp_path: Path
         family = _family([node.pid])
 
         node.kill()
-        assert psutil.wait_procs(family, timeout=10)[1] == []  # not one helper is left
+        assert psutil.wait_procs(family, timeout=PATIENCE_S)[1] == []  # not one helper is left
         assert not node.answers()
         node.start()
         node.wait_ready()
@@ -100,7 +101,7 @@ def test_redis_killed_and_started_again_still_has_its_data(tmp_path: Path) -> No
 def test_after_stop_nothing_of_a_node_is_left(tmp_path: Path) -> None:
     with running_rabbitmq(tmp_path / "node") as node:
         family = _family([node.pid, node.epmd.pid])
-    assert psutil.wait_procs(family, timeout=10)[1] == []
+    assert psutil.wait_procs(family, timeout=PATIENCE_S)[1] == []
 
 
 def test_a_server_that_cannot_start_says_why(tmp_path: Path, redis_server: RedisServer) -> None:

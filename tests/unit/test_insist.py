@@ -10,6 +10,7 @@ from dramatiq.errors import ConnectionClosed
 from callboard.errors import Unavailable
 from callboard.worker import insist
 from callboard.worker.insist import LONGEST_WAIT_S, Abandoned, Insist
+from tests.patience import PATIENCE_S
 
 
 class Waits:
@@ -97,7 +98,7 @@ def test_giving_up_ends_every_wait_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     for thread in threads:
         thread.start()
     for _ in threads:
-        assert waiting.acquire(timeout=10)
+        assert waiting.acquire(timeout=PATIENCE_S)
     made.give_up()
     for thread in threads:
         thread.join(10)

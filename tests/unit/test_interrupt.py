@@ -13,9 +13,9 @@ from functools import partial
 import pytest
 from dramatiq.threading import Interrupt
 
-from callboard.local.process import wait_until
 from callboard.tasks.control import Cancelled, TimeLimitExceeded
 from callboard.worker.interrupt import GRACE_S, Guard, ThreadCancelled, ThreadTimeLimit
+from tests.patience import PATIENCE_S, wait_until
 
 FAR_S = 3_600.0
 
@@ -134,11 +134,11 @@ def test_the_time_limit_interrupts_once_it_has_passed_and_not_before() -> None:
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert inside.wait(10)
+    assert inside.wait(PATIENCE_S)
     guard.check(time.monotonic())
     assert guard.interrupted is None
     guard.check(time.monotonic() + 61)
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert result == ["limit"]
 
 
@@ -147,6 +147,7 @@ def test_the_first_interrupt_is_the_reason_and_the_second_one_changes_nothing() 
 
     def clean_up_slowly() -> None:
         try:
+            cancel.start()
             spin()
         except Interrupt as error:
             seen.append(type(error))
@@ -154,7 +155,7 @@ def test_the_first_interrupt_is_the_reason_and_the_second_one_changes_nothing() 
             busy(100_000)
             raise
 
-    threading.Timer(0.02, guard.interrupt, [ThreadCancelled]).start()
+    cancel = threading.Timer(0.02, guard.interrupt, [ThreadCancelled])
     with pytest.raises(Cancelled):
         guard.run(clean_up_slowly)
     assert seen == [ThreadCancelled]
@@ -165,11 +166,12 @@ def test_what_the_task_makes_of_an_interrupt_does_not_hide_it() -> None:
 
     def wrap() -> None:
         try:
+            cancel.start()
             spin()
         except BaseException as error:
             raise RuntimeError("something went wrong") from error
 
-    threading.Timer(0.02, guard.interrupt, [ThreadCancelled]).start()
+    cancel = threading.Timer(0.02, guard.interrupt, [ThreadCancelled])
     with pytest.raises(RuntimeError) as caught:
         guard.run(wrap)
     assert isinstance(guard.cause(caught.value), Cancelled)
@@ -193,13 +195,13 @@ def test_a_task_that_does_not_react_counts_as_hung_after_the_grace() -> None:
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert inside.wait(10)
+    assert inside.wait(PATIENCE_S)
     assert not guard.hung(time.monotonic() + FAR_S), "nobody has interrupted it"
     guard.interrupt(ThreadCancelled)
     assert not guard.hung(time.monotonic())
     assert guard.hung(time.monotonic() + GRACE_S + 0.1)
     release.set()
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert not guard.hung(time.monotonic() + FAR_S)
 
 
@@ -255,7 +257,7 @@ def _works_elsewhere(action: Callable[[], object]) -> None:
 
     # The thread that left a lock behind must be alive: numbers of dead threads are used again.
     threading.Thread(target=try_it, daemon=True).start()
-    wait_until(done.is_set, timeout_s=10, what="the lock is free")
+    wait_until(done.is_set, what="the lock is free")
 
 
 def test_no_interrupt_leaves_a_condition_locked() -> None:

@@ -8,8 +8,8 @@ import pendulum
 import pytest
 from dramatiq.errors import ConnectionClosed
 
-from callboard.local.process import wait_until
 from callboard.scheduler.clock import MINUTE_MS, Clock
+from tests.patience import PATIENCE_S, wait_until
 
 START = 29_000_000
 
@@ -33,7 +33,7 @@ class Hand:
         self.now = minute * MINUTE_MS + int(seconds * 1000)
         for _ in range(3):
             self.looked.clear()
-            assert self.looked.wait(10)
+            assert self.looked.wait(PATIENCE_S)
 
 
 class HandClock(Clock):
@@ -57,7 +57,7 @@ def running(hand: Hand) -> Iterator[None]:
     clock = HandClock(hand)
     clock.start()
     try:
-        wait_until(lambda: hand.ticks and hand.beats, timeout_s=10, what="a first tick", every_s=0.002)
+        wait_until(lambda: hand.ticks and hand.beats, what="a first tick", every_s=0.002)
         yield
     finally:
         clock.stop()

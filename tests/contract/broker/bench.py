@@ -23,13 +23,11 @@ from callboard.broker.publisher import Publisher
 from callboard.broker.rabbitmq import WorkerBroker
 from callboard.broker.topology import Exchange, Queue, Topology
 from callboard.errors import Unavailable
-from callboard.local.process import wait_until
 from callboard.local.rabbitmq import RabbitNode
+from tests.patience import PATIENCE_S, wait_until
 
 T = TypeVar("T")
 
-#: Seconds within which anything that has to happen happens.
-SOON_S = 20.0
 LOW, NORMAL, HIGH = 0, 1, 2
 _HOUR_MS = 3_600_000
 
@@ -53,9 +51,9 @@ class Loop:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
 
-    def run(self, work: Coroutine[Any, Any, T], timeout_s: float = SOON_S) -> T:
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Return what the coroutine returns."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
 
     def call(self, function: Any) -> None:
         """Call a function inside the loop."""
@@ -68,13 +66,13 @@ class Loop:
     def close(self) -> None:
         """Stop the loop."""
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(SOON_S)
+        self._thread.join(PATIENCE_S)
         self._loop.close()
 
 
 def wait_connected(publisher: Sending) -> None:
     """Wait until a publisher can publish."""
-    wait_until(lambda: publisher.problem() is None, timeout_s=SOON_S, what="the publisher is connected")
+    wait_until(lambda: publisher.problem() is None, what="the publisher is connected")
 
 
 @contextmanager
@@ -129,7 +127,7 @@ class Bench(ABC):
         async def all_at_once() -> None:
             await asyncio.gather(*(self._publish(each, level, delay_ms) for each in numbers))
 
-        self.loop.run(all_at_once(), timeout_s=60.0)
+        self.loop.run(all_at_once())
 
     async def _publish(self, number: int, level: int, delay_ms: int) -> None:
         made = self.message(number, level)
@@ -149,7 +147,7 @@ class Bench(ABC):
                 return False
             return True
 
-        wait_until(published, timeout_s=SOON_S, what="a message can be published")
+        wait_until(published, what="a message can be published")
 
     def consumer(self, prefetch: int = 1) -> Consumer:
         """Return a consumer of the queue; it looks for 100 ms each time. Closed with the test."""
@@ -178,7 +176,7 @@ class Bench(ABC):
 
     def wait_ready(self, count: int) -> None:
         """Wait until so many messages could be delivered."""
-        wait_until(lambda: self.ready() == count, timeout_s=SOON_S, what=f"{count} messages are ready")
+        wait_until(lambda: self.ready() == count, what=f"{count} messages are ready")
 
     def wait_dead(self, count: int) -> list[int]:
         """Wait for so many dead letters and take them."""
@@ -188,16 +186,16 @@ class Bench(ABC):
             found.extend(self.dead())
             return len(found) >= count
 
-        wait_until(enough, timeout_s=SOON_S, what=f"{count} dead letters")
+        wait_until(enough, what=f"{count} dead letters")
         return found
 
 
-def take(consumer: Consumer, count: int, timeout_s: float = SOON_S) -> list[MessageProxy]:
+def take(consumer: Consumer, count: int) -> list[MessageProxy]:
     """Return the next messages, unacked."""
     found: list[MessageProxy] = []
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + PATIENCE_S
     while len(found) < count:
-        assert time.monotonic() < deadline, f"{len(found)} of {count} messages came in {timeout_s:g} s"
+        assert time.monotonic() < deadline, f"{len(found)} of {count} messages came"
         if (each := next(consumer)) is not None:
             found.append(each)
     return found
@@ -263,7 +261,7 @@ def installation(
 ) -> Iterator[tuple[WorkerBroker, Publisher]]:
     """Connect both ways to a node."""
     broker = WorkerBroker(node.url, topology, [])
-    publisher = Publisher(node.url, topology, ["default"], confirm_timeout_s=5.0)
+    publisher = Publisher(node.url, topology, ["default"], confirm_timeout_s=PATIENCE_S)
     try:
         with publishing(loop, publisher):
             yield broker, publisher

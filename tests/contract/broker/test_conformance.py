@@ -107,7 +107,6 @@ def test_delayed_messages_come_in_the_order_they_are_due(bench: Bench) -> None:
     assert finish(bench.consumer(), 3) == [1, 2, 3]
 
 
-@pytest.mark.timeout(90)
 def test_a_near_delay_is_not_held_up_by_9000_far_ones(bench: Bench) -> None:
     """With dramatiq's own delays it waits for an hour behind them (promises.md)."""
     bench.publish_far(9_000)

@@ -10,9 +10,9 @@ import pytest
 
 from callboard.broker.rabbitmq import WorkerBroker
 from callboard.broker.topology import Topology
-from callboard.local.process import wait_until
 from callboard.local.rabbitmq import RabbitNode
-from tests.contract.broker.bench import SOON_S, finish, forget, message, take
+from tests.contract.broker.bench import finish, forget, message, take
+from tests.patience import wait_until
 
 DAY_S = 86_400
 
@@ -39,11 +39,11 @@ class Cemetery:
                 found.append((properties, body))
             return bool(found)
 
-        wait_until(there, timeout_s=SOON_S, what="a dead letter")
+        wait_until(there, what="a dead letter")
         return found[0]
 
     def wait_empty(self) -> None:
-        wait_until(lambda: self.count() == 0, timeout_s=SOON_S, what="the dead letters have expired")
+        wait_until(lambda: self.count() == 0, what="the dead letters have expired")
 
 
 @contextmanager
@@ -126,5 +126,5 @@ def test_delayed_and_waiting_messages_do_not_expire(long: Cemetery) -> None:
                 found.append(properties.expiration)
             return bool(found)
 
-        wait_until(there, timeout_s=SOON_S, what="the message")
+        wait_until(there, what="the message")
         assert found == [None]

@@ -18,10 +18,8 @@ from callboard.broker.publisher import Publisher
 from callboard.broker.rabbitmq import WorkerBroker
 from callboard.broker.topology import Topology
 from callboard.errors import Unavailable
-from callboard.local.process import wait_until
 from callboard.local.rabbitmq import RabbitNode
 from tests.contract.broker.bench import (
-    SOON_S,
     Loop,
     installation,
     message,
@@ -30,8 +28,7 @@ from tests.contract.broker.bench import (
     take,
     wait_connected,
 )
-
-pytestmark = pytest.mark.timeout(120)
+from tests.patience import PATIENCE_S, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +73,13 @@ def _publish_at_last(loop: Loop, publisher: Publisher, number: int) -> None:
             return False
         return True
 
-    wait_until(published, timeout_s=SOON_S, what="a message can be published")
+    wait_until(published, what="a message can be published")
 
 
 def _drain(broker: WorkerBroker, enough: set[int]) -> list[int]:
     """Consume from a node that has just started until all of `enough` have come."""
     found: list[int] = []
-    deadline = time.monotonic() + 2 * SOON_S
+    deadline = time.monotonic() + 2 * PATIENCE_S
     while not enough <= set(found):
         assert time.monotonic() < deadline, f"lost: {sorted(enough - set(found))[:20]}"
         try:
@@ -104,11 +101,10 @@ def test_a_memory_alarm_refuses_at_once_and_recovers(
     _publish(loop, publisher, 0)
     own_node.ctl("set_vm_memory_high_watermark", "0")
     try:
-        # RabbitMQ says so when it next hears from a connection, long before the confirm's time limit.
-        began = time.monotonic()
+        # RabbitMQ says so when it next hears from a connection; whoever waited for the confirm would hear
+        # that there was none, and only after more time than this test has.
         with pytest.raises(Unavailable, match="accepts no messages"):
             _publish(loop, publisher, 1)
-        assert time.monotonic() - began < 4, "the time limit of the confirm is 5 s"
         assert "accepts no messages" in (publisher.problem() or "")
         assert all(isinstance(each, Unavailable) for each in loop.run(_outcomes(publisher, range(100))))
     finally:
@@ -153,7 +149,7 @@ def test_a_rabbitmq_that_hangs_fails_publishes_in_time_and_is_used_again(
 ) -> None:
     publisher = Publisher(own_node.url, topology, ["default"], confirm_timeout_s=0.5)
     with publishing(loop, publisher):
-        _publish(loop, publisher, 1)
+        _publish_at_last(loop, publisher, 1)
         os.kill(own_node.pid, signal.SIGSTOP)
         try:
             outcomes = loop.run(_outcomes(publisher, range(2, 52)))
@@ -181,11 +177,11 @@ def test_a_killed_rabbitmq_loses_nothing_that_was_confirmed(
         for start in range(300, 20_300, 500):  # until it is dead, and then some
             outcomes.extend(await _outcomes(publisher, range(start, start + 500)))
 
-    loop.run(publish_through_it(), timeout_s=40)
+    loop.run(publish_through_it())
     killer.join()
     assert all(each is None or isinstance(each, Unavailable) for each in outcomes)
     assert isinstance(outcomes[-1], Unavailable)
-    wait_until(lambda: "refused" in (publisher.problem() or ""), timeout_s=SOON_S, what="it says why")
+    wait_until(lambda: "refused" in (publisher.problem() or ""), what="it says why")
     with pytest.raises(ConnectionClosed, match="refused"):
         broker.enqueue(message(1, "default"))
 

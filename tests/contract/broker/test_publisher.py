@@ -12,10 +12,8 @@ from callboard.broker.publisher import Publisher
 from callboard.broker.rabbitmq import WorkerBroker
 from callboard.broker.topology import Exchange, Queue, Topology
 from callboard.errors import Unavailable
-from callboard.local.process import wait_until
 from callboard.local.rabbitmq import RabbitNode
 from tests.contract.broker.bench import (
-    SOON_S,
     Bench,
     Loop,
     RabbitBench,
@@ -25,6 +23,7 @@ from tests.contract.broker.bench import (
     publishing,
     take,
 )
+from tests.patience import PATIENCE_S, wait_until
 
 
 @pytest.fixture
@@ -88,16 +87,16 @@ def test_big_and_small_ones_at_the_same_time_do_not_mix(bench: Bench) -> None:
 
 
 def test_before_it_is_connected_publishing_is_refused_at_once(loop: Loop, rabbitmq: RabbitNode) -> None:
-    publisher = Publisher(rabbitmq.url, Topology("none"), ["default"], 5.0)
+    publisher = Publisher(rabbitmq.url, Topology("none"), ["default"], PATIENCE_S)
     with pytest.raises(Unavailable, match="not connected"):
         loop.run(_publish(publisher))
 
 
 def test_a_publisher_without_rabbitmq_says_why(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
-    publisher = Publisher("amqp://user:secret@127.0.0.1:9/vhost", Topology("none"), ["default"], 5.0)
+    publisher = Publisher("amqp://user:secret@127.0.0.1:9/vhost", Topology("none"), ["default"], PATIENCE_S)
     loop.call(publisher.start)
     try:
-        wait_until(lambda: "refused" in (publisher.problem() or ""), timeout_s=SOON_S, what="it says why")
+        wait_until(lambda: "refused" in (publisher.problem() or ""), what="it says why")
         with pytest.raises(Unavailable, match=r"127\.0\.0\.1:9.*refused"):
             loop.run(_publish(publisher))
     finally:
@@ -110,13 +109,13 @@ def test_a_name_that_nobody_knows_does_not_end_the_attempts(
 ) -> None:
     """A container that is stopped has none; once it is back, it must be found again."""
     unknown = "amqp://user:secret@rabbitmq.invalid:5672/vhost"
-    publisher = Publisher(f"{unknown};{rabbitmq.url}", fresh, ["default"], 5.0)
+    publisher = Publisher(f"{unknown};{rabbitmq.url}", fresh, ["default"], PATIENCE_S)
     with publishing(loop, publisher):
         loop.run(_publish(publisher))
 
 
 def test_closing_lets_nobody_wait_for_a_confirm(loop: Loop, rabbitmq: RabbitNode, fresh: Topology) -> None:
-    publisher = Publisher(rabbitmq.url, fresh, ["default"], 5.0)
+    publisher = Publisher(rabbitmq.url, fresh, ["default"], PATIENCE_S)
 
     async def close_meanwhile() -> list[BaseException | None]:
         waiting = [asyncio.ensure_future(_publish(publisher, n)) for n in range(50)]
@@ -131,7 +130,7 @@ def test_closing_lets_nobody_wait_for_a_confirm(loop: Loop, rabbitmq: RabbitNode
 def test_a_queue_deleted_meanwhile_is_declared_again(
     loop: Loop, rabbitmq: RabbitNode, fresh: Topology, raw: Any
 ) -> None:
-    publisher = Publisher(rabbitmq.url, fresh, ["default"], 5.0)
+    publisher = Publisher(rabbitmq.url, fresh, ["default"], PATIENCE_S)
     with publishing(loop, publisher):
         raw.queue_delete(fresh.work_queue("default"))
         with pytest.raises(Unavailable, match="queue"):
@@ -142,7 +141,7 @@ def test_a_queue_deleted_meanwhile_is_declared_again(
 def test_a_ladder_deleted_meanwhile_is_declared_again(
     loop: Loop, rabbitmq: RabbitNode, fresh: Topology, raw: Any
 ) -> None:
-    publisher = Publisher(rabbitmq.url, fresh, ["default"], 5.0)
+    publisher = Publisher(rabbitmq.url, fresh, ["default"], PATIENCE_S)
     with publishing(loop, publisher):
         for each in fresh.declarations([]):
             if isinstance(each, Exchange):
@@ -184,14 +183,12 @@ def test_a_queue_with_other_arguments_is_explained_and_waited_for(
         if isinstance(each, Queue) and each.name == fresh.work_queue("default")
     ]
     raw.queue_declare(wanted.name, durable=True, arguments=wanted.arguments | {"x-max-priority": 9})
-    publisher = Publisher(rabbitmq.url, fresh, ["default"], 5.0)
+    publisher = Publisher(rabbitmq.url, fresh, ["default"], PATIENCE_S)
     with caplog.at_level(logging.WARNING, "callboard"):
         loop.call(publisher.start)
         try:
-            wait_until(lambda: "CALLBOARD_NAMESPACE" in caplog.text, timeout_s=SOON_S, what="the advice")
-            wait_until(
-                lambda: "x-max-priority" in (publisher.problem() or ""), timeout_s=SOON_S, what="the reason"
-            )
+            wait_until(lambda: "CALLBOARD_NAMESPACE" in caplog.text, what="the advice")
+            wait_until(lambda: "x-max-priority" in (publisher.problem() or ""), what="the reason")
             raw.queue_delete(wanted.name)  # what the advice says
             _publish_at_last(loop, publisher)
         finally:
@@ -200,7 +197,7 @@ def test_a_queue_with_other_arguments_is_explained_and_waited_for(
 
 def test_a_worker_reads_what_the_publisher_wrote(loop: Loop, rabbitmq: RabbitNode, fresh: Topology) -> None:
     broker = WorkerBroker(rabbitmq.url, fresh, [])
-    with publishing(loop, Publisher(rabbitmq.url, fresh, ["default"], 5.0)) as publisher:
+    with publishing(loop, Publisher(rabbitmq.url, fresh, ["default"], PATIENCE_S)) as publisher:
         made = message(1, "default", 2, attempt=1, tags=["é"])
         loop.run(publisher.publish("default", made.encode(), 2, made.message_id))
     consumer = broker.consume("default", 1, 100)
@@ -218,14 +215,14 @@ def _publish_at_last(loop: Loop, publisher: Publisher, delay_ms: int = 0) -> Non
             return False
         return True
 
-    wait_until(published, timeout_s=SOON_S, what="a message can be published")
+    wait_until(published, what="a message can be published")
 
 
 def test_a_queue_of_an_earlier_release_is_declared_when_a_message_needs_it(
     rabbitmq: RabbitNode, loop: Loop, fresh: Topology, raw: Any
 ) -> None:
     """Its message came back each time, and the connection of all was made anew."""
-    publisher = Publisher(rabbitmq.url, fresh, ["default"], confirm_timeout_s=5)
+    publisher = Publisher(rabbitmq.url, fresh, ["default"], confirm_timeout_s=PATIENCE_S)
     old = [message(number, "older") for number in range(5)]
 
     async def publish() -> list[BaseException | None]:

@@ -13,9 +13,9 @@ from dramatiq.errors import ConnectionClosed
 
 from callboard.broker.rabbitmq import WorkerBroker, declare
 from callboard.broker.topology import Exchange, Queue, Topology
-from callboard.local.process import wait_until
 from callboard.local.rabbitmq import RabbitNode
-from tests.contract.broker.bench import LOW, SOON_S, Bench, RabbitBench, finish, forget, message, number, take
+from tests.contract.broker.bench import LOW, Bench, RabbitBench, finish, forget, message, number, take
+from tests.patience import PATIENCE_S, wait_until
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_what_nobody_can_decode_is_dead_lettered_and_work_goes_on(
     assert finish(consumer, 1) == [1]
     bench.close(consumer)
     dead = topology.dead_queue(bench.queue)
-    wait_until(lambda: raw.basic_get(dead)[2] == b"\x00 no message", timeout_s=SOON_S, what="a dead letter")
+    wait_until(lambda: raw.basic_get(dead)[2] == b"\x00 no message", what="a dead letter")
 
 
 def test_a_queue_deleted_under_a_consumer_is_declared_again(
@@ -215,7 +215,7 @@ def test_many_workers_may_declare_everything_at_the_same_time(rabbitmq: RabbitNo
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(SOON_S)
+        thread.join(PATIENCE_S)
     assert failed == []
 
 

@@ -20,6 +20,7 @@ from callboard.tasks.ids import new_task_id
 from callboard.tasks.message import of_record
 from callboard.tasks.record import TaskRecord
 from callboard.tasks.states import Priority, State
+from tests.patience import PATIENCE_S
 
 T = TypeVar("T")
 
@@ -205,7 +206,7 @@ class Watcher:
             pass
 
     def _next(self) -> Any:
-        while (message := self._pubsub.get_message(timeout=10)) is None:
+        while (message := self._pubsub.get_message(timeout=PATIENCE_S)) is None:
             pass  # a wake-up without a message; pytest's timeout ends a wait for ever
         return message
 

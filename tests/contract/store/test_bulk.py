@@ -23,6 +23,7 @@ from callboard.tasks.registry import Registry
 from callboard.tasks.states import State
 from tests.contract.store.bench import FAR_MS, TTL_S, Bench, index
 from tests.contract.store.test_pages import id_of
+from tests.patience import PATIENCE_S
 
 
 class Outlet(EmbeddedPublisher):
@@ -263,7 +264,7 @@ async def test_waiting_ends_with_the_operation_or_with_its_time(office: Office) 
     assert (await office.bulk.wait(begun.operation_id, 0.01)).running
     office.hands.start()
     office.hands.wake()
-    assert (await office.bulk.wait(begun.operation_id, 30)).status == "finished"
+    assert (await office.bulk.wait(begun.operation_id, PATIENCE_S)).status == "finished"
     await office.hands.close()
 
 

@@ -14,6 +14,7 @@ from callboard.errors import Unavailable
 from callboard.store import limits
 from callboard.store.scripts import Call
 from tests.contract.store.bench import Bench
+from tests.patience import PATIENCE_S
 
 
 class Watched:
@@ -98,7 +99,7 @@ async def test_nobody_is_held_up_when_nobody_can_count(limiter: Limiter, runner:
 async def test_a_bug_of_ours_leaves_nobody_waiting(limiter: Limiter, runner: Watched) -> None:
     runner.error = LookupError("a bug")
     with pytest.raises(LookupError, match="a bug"):
-        await asyncio.wait_for(limiter.request(key(quota=1)), 5)
+        await asyncio.wait_for(limiter.request(key(quota=1)), PATIENCE_S)
     runner.error = None
     assert await limiter.request(key(quota=1))
 

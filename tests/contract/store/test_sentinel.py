@@ -13,7 +13,7 @@ from callboard.errors import Unavailable
 from callboard.live.feed import Feed, LookAgain
 from callboard.live.hub import Hub
 from callboard.local.ports import free_ports
-from callboard.local.process import ServerProcess, find_program, wait_until
+from callboard.local.process import ServerProcess, find_program
 from callboard.store import calls
 from callboard.store.aio import AsyncStore
 from callboard.store.clients import async_client, sync_client
@@ -21,6 +21,7 @@ from callboard.store.keys import Keys
 from callboard.store.schedulers import beat, seen
 from callboard.store.subscription import SyncSubscription
 from callboard.store.sync import SyncStore
+from tests.patience import PATIENCE_S, wait_until
 from tests.servers import require_servers
 
 PASSWORD = "a-password-of-redis"
@@ -88,7 +89,7 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
     with contextlib.ExitStack() as running:
         for port, text in texts.items():
             if port == sentinel:  # it looks for replicas when it starts, and then every 10 s
-                wait_until(lambda: made.follows(second), timeout_s=20, what="the replica follows")
+                wait_until(lambda: made.follows(second), what="the replica follows")
             folder = tmp_path / str(port)
             folder.mkdir()
             (folder / "conf").write_text(f"{text}dir {folder}\n")
@@ -98,8 +99,10 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
             running.callback(process.kill)
             made.processes[port] = process
             password = SENTINEL_PASSWORD if port == sentinel else PASSWORD
-            process.wait_until(lambda p=port, w=password: _answers(p, w), timeout_s=20, what="it answers")
-        wait_until(made.replicates, timeout_s=20, what="the Sentinel knows a replica that follows")
+            process.wait_until(
+                lambda p=port, w=password: _answers(p, w), timeout_s=PATIENCE_S, what="it answers"
+            )
+        wait_until(made.replicates, what="the Sentinel knows a replica that follows")
         yield made
 
 
@@ -112,8 +115,8 @@ def swap_them(watched: Watched) -> None:
     old = watched.master()
     with watched.sentinel() as sentinel:
         sentinel.execute_command("SENTINEL", "FAILOVER", "mine")
-    wait_until(lambda: watched.master() != old, timeout_s=20, what="the Sentinel names another master")
-    wait_until(lambda: watched.role(old) == "slave", timeout_s=20, what="the old one follows")
+    wait_until(lambda: watched.master() != old, what="the Sentinel names another master")
+    wait_until(lambda: watched.role(old) == "slave", what="the old one follows")
 
 
 @pytest.fixture
@@ -147,9 +150,11 @@ async def test_everything_goes_on_with_the_new_master(
     await asyncio.to_thread(lambda: (blocking.run(beat(KEYS, "before 2")), listener.next(0.2)))
     old = watched.master()
     with redis.Redis(port=old, password=PASSWORD) as client:
-        assert client.wait(1, 10_000) >= 1, "the replica has what is written: replication is asynchronous"
+        assert client.wait(1, int(PATIENCE_S * 1000)) >= 1, (
+            "the replica has what is written: replication is asynchronous"
+        )
     with hub.watch_all(Feed()) as feed:
-        await asyncio.wait_for(feed.subscribed(), 10)
+        await asyncio.wait_for(feed.subscribed(), PATIENCE_S)
         await asyncio.to_thread(failover, watched)
         async with asyncio.timeout(20):
             while not await _written(store):
@@ -173,8 +178,8 @@ async def test_everything_goes_on_with_the_new_master(
             return listener.next(0.3) == "hello"
         return False
 
-    await asyncio.to_thread(wait_until, works, timeout_s=20, what="the blocking store writes again")
-    await asyncio.to_thread(wait_until, hears, timeout_s=20, what="the subscription hears the new master")
+    await asyncio.to_thread(wait_until, works, what="the blocking store writes again")
+    await asyncio.to_thread(wait_until, hears, what="the subscription hears the new master")
     assert set((await store.run(seen(KEYS))).beats) == {"before", "before 2", "after", "after 2"}
 
 

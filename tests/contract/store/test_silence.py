@@ -14,6 +14,7 @@ from callboard.store.keys import keys_for
 from callboard.store.scripts import Call
 from tests.contract.store.bench import record
 from tests.contract.store.gate import Gate
+from tests.patience import PATIENCE_S
 
 PING = calls.ping()
 
@@ -41,6 +42,12 @@ async def store(gate: Gate) -> AsyncIterator[AsyncStore]:
     await made.close()
 
 
+@pytest.fixture
+def no_timeout(shorter_timeout: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No socket gives up before Redis is in doubt, however slow the machine is: doubt counts looks."""
+    monkeypatch.setitem(clients._OPTIONS, "socket_timeout", PATIENCE_S)
+
+
 async def failure(store: AsyncStore) -> Unavailable:
     with pytest.raises(Unavailable) as caught:
         await store.run(PING)
@@ -61,13 +68,15 @@ async def until_refused(store: AsyncStore) -> list["asyncio.Task[bool]"]:
             return made
 
 
+@pytest.mark.usefixtures("no_timeout")
 async def test_only_those_who_find_out_wait_for_a_silent_redis(gate: Gate, store: AsyncStore) -> None:
     gate.shut()
     made = await until_refused(store)
     sent = gate.received
-    for _ in range(1000):  # each would wait for its timeout: they would not end in time
+    for _ in range(1000):  # each would wait for the gate: they would never end
         assert (await failure(store)).nothing_done
     assert gate.received == sent
+    await gate.close()
     errors = await asyncio.gather(*made, return_exceptions=True)
     certain = [isinstance(each, Unavailable) and each.nothing_done for each in errors]
     assert certain[:LANES] == [False] * LANES  # they may have been done
@@ -84,21 +93,22 @@ async def test_what_had_not_been_sent_is_refused_with_the_rest(gate: Gate, store
     assert not any(certain[:PIPELINE_MOST])
 
 
+@pytest.mark.usefixtures("no_timeout")
 async def test_it_is_found_again_when_it_answers(gate: Gate, store: AsyncStore) -> None:
     gate.shut()
     made = await until_refused(store)
     gate.open()
-    assert all(await asyncio.gather(*made[:LANES]))  # the answers came in time after all
+    assert all(await asyncio.gather(*made[:LANES]))  # the answers came after all
     await asyncio.gather(*made, return_exceptions=True)
     assert all(await asyncio.gather(*(store.run(PING) for _ in range(50))))
 
 
 async def test_it_is_found_again_after_it_was_given_up(gate: Gate, store: AsyncStore) -> None:
     gate.shut()
-    await asyncio.gather(*await until_refused(store), return_exceptions=True)
+    await asyncio.gather(*(failure(store) for _ in range(LANES)))
     assert (await failure(store)).nothing_done is False  # that one was to find out
     gate.open()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 assert await store.run(PING)
@@ -108,6 +118,7 @@ async def test_it_is_found_again_after_it_was_given_up(gate: Gate, store: AsyncS
     assert all(await asyncio.gather(*(store.run(PING) for _ in range(50))))
 
 
+@pytest.mark.usefixtures("no_timeout")
 async def test_a_refused_call_never_reaches_redis(gate: Gate, store: AsyncStore, namespace: str) -> None:
     keys = keys_for(namespace)
     gate.shut()

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,10 @@ from callboard.access.roles import Role
 from callboard.local.ports import free_ports
 from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
-from tests.integration.access.conftest import GIVEN, Guarded, request, within
+from tests.integration.access.conftest import GIVEN, Guarded, request
 from tests.integration.api import problem
 from tests.integration.live.conftest import ROOT, web_process
+from tests.patience import wait_until
 
 KEY = "cb_" + "k" * 43
 ANYWHERE = "0.0.0.0"  # noqa: S104 - never bound: each of these starts is refused
@@ -79,9 +79,9 @@ def test_a_key_of_the_settings_needs_no_redis_and_unknown_ones_are_503(
         finally:
             own_redis.start()
             own_redis.wait_ready()
-        since = time.monotonic()
-        assert within(
-            15, lambda: request(web, "GET", "/api/task-types", fresh["key"]).status_code == 200, since
+        wait_until(
+            lambda: request(web, "GET", "/api/task-types", fresh["key"]).status_code == 200,
+            what="Redis is asked again",
         )
 
 

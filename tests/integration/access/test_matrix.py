@@ -9,6 +9,7 @@ from websockets.sync.client import connect
 from callboard.access.roles import Role, allows, in_words
 from tests.integration.access.conftest import GIVEN, Guarded
 from tests.integration.api import problem
+from tests.patience import PATIENCE_S
 from web.access import RULES, Rule
 
 UNKNOWN = "01999999-0000-7000-8000-000000000000"
@@ -54,7 +55,7 @@ def closed_with(guarded: Guarded, path: str, key: str | None) -> int | None:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     with connect(f"ws://127.0.0.1:{guarded.first.port}{path}", additional_headers=headers) as ws:
         try:
-            ws.recv(timeout=10)
+            ws.recv(timeout=PATIENCE_S)
         except ConnectionClosed:
             return ws.close_code
         return None

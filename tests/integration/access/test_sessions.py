@@ -1,7 +1,6 @@
 """Signing in with a key, the session's cookie, CSRF tokens, WebSockets of a browser, signing out."""
 
 import re
-import time
 from collections.abc import Callable
 from http.cookies import SimpleCookie
 
@@ -13,8 +12,9 @@ from websockets.sync.client import connect
 from callboard.access.roles import Role
 from callboard.access.secret import digest_of
 from callboard.store.keys import keys_for
-from tests.integration.access.conftest import GIVEN, WITHIN_S, Guarded, within
+from tests.integration.access.conftest import GIVEN, Guarded, heard
 from tests.integration.api import problem
+from tests.patience import PATIENCE_S
 
 SignIn = Callable[..., httpx.Client]
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -39,7 +39,10 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
     origin = str(guarded.first.client.base_url).rstrip("/").replace("http", scheme)
     data = {"key": GIVEN[Role.READ], "next": "/tasks?status=failed"}
     answer = httpx.post(
-        f"http://127.0.0.1:{guarded.first.port}/sign-in", data=data, headers={"Origin": origin}
+        f"http://127.0.0.1:{guarded.first.port}/sign-in",
+        data=data,
+        headers={"Origin": origin},
+        timeout=PATIENCE_S,
     )
     assert (answer.status_code, answer.headers["Location"]) == (303, "/tasks?status=failed")
     (cookie,) = SimpleCookie(answer.headers["Set-Cookie"]).values()
@@ -131,7 +134,7 @@ def watch(guarded: Guarded, task_id: str, headers: dict[str, str], origin: str |
     address = f"ws://127.0.0.1:{guarded.first.port}/ws/tasks/{task_id}"
     with connect(address, additional_headers=headers, origin=origin) as ws:  # type: ignore[arg-type]
         try:
-            ws.recv(timeout=10)
+            ws.recv(timeout=PATIENCE_S)
         except ConnectionClosed:
             return ws.close_code
         return None
@@ -156,15 +159,12 @@ def test_signing_out_ends_the_session_at_every_process(guarded: Guarded, browser
     assert second.get("/api/whoami", headers=header).json()["by"] == "session"
     token = {"X-CSRF-Token": csrf_of(browser)}
     problem.check(browser.post("/sign-out"), 403, "forbidden")
-    since = time.monotonic()
     answer = browser.post("/sign-out", headers=token)
     assert answer.status_code == 204
     assert name not in browser.cookies
     for client in (second, guarded.first.client):
-        assert within(
-            WITHIN_S,
-            lambda client=client: client.get("/api/whoami", headers=header).status_code == 401,
-            since,  # type: ignore[misc]
+        assert heard(
+            lambda client=client: client.get("/api/whoami", headers=header).status_code == 401  # type: ignore[misc]
         )
 
 

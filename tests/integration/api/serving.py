@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from callboard.local.ports import accepts, free_ports
 from callboard.local.process import ServerProcess
 from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[3]
 
@@ -54,11 +56,21 @@ class Board:
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
-    def ended(self, task_id: str, wait: float = 30) -> dict[str, Any]:
+    def ended(self, task_id: str, wait: float = PATIENCE_S) -> dict[str, Any]:
         """Return a task once it has ended."""
         task = dict(self.client.get(f"/api/tasks/{task_id}", params={"wait": wait}).json())
         assert task["status"] in ("succeeded", "failed", "cancelled"), task
         return task
+
+    def cpu_s(self) -> float:
+        """Return the seconds of a processor that its processes have used."""
+        found = 0.0
+        for process in self.processes:
+            family = psutil.Process(process.pid)
+            for each in (family, *family.children(recursive=True)):
+                times = each.cpu_times()
+                found += times.user + times.system
+        return found
 
     def new_bugs(self) -> list[str]:
         """Return log lines, written since the last call, that tell of a bug."""
@@ -94,7 +106,7 @@ def _process(name: str, folder: Path, env: Mapping[str, str]) -> Iterator[Server
     try:
         yield process
     finally:
-        process.stop(timeout_s=15)
+        process.stop(timeout_s=PATIENCE_S)
 
 
 @contextmanager
@@ -122,13 +134,15 @@ def _board(
             processes += [stack.enter_context(_process(name, folder, env)) for name in ("worker", *beside)]
         client = stack.enter_context(
             httpx.Client(
-                base_url=f"http://127.0.0.1:{port}", timeout=70, headers={"X-API-Key": key} if key else {}
+                base_url=f"http://127.0.0.1:{port}",
+                timeout=PATIENCE_S + 10,  # more than the longest ?wait=
+                headers={"X-API-Key": key} if key else {},
             )
         )
         board = Board(mode, port, client, folder / "files", processes, namespace)
-        web.wait_until(lambda: accepts(port), timeout_s=20, what="the web process listens")
+        web.wait_until(lambda: accepts(port), timeout_s=PATIENCE_S, what="the web process listens")
         if mode != "closed":
-            web.wait_until(lambda: _serves(board), timeout_s=20, what="Callboard is ready")
+            web.wait_until(lambda: _serves(board), timeout_s=PATIENCE_S, what="Callboard is ready")
         yield board
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from tests.integration.api.serving import Board
 from tests.integration.api.wire import GOOD
+from tests.patience import PATIENCE_S
 
 JSON = {"Content-Type": "application/json"}
 
@@ -13,7 +14,9 @@ JSON = {"Content-Type": "application/json"}
     ("size", "status"), [(100, 202), (100_000, 202), (1024 * 1024, 202), (3_000_000, 413)]
 )
 def test_one_connection_serves_many_bodies_of_any_size(board: Board, size: int, status: int) -> None:
-    with httpx.Client(base_url=board.url, limits=httpx.Limits(max_connections=1), timeout=10) as client:
+    with httpx.Client(
+        base_url=board.url, limits=httpx.Limits(max_connections=1), timeout=PATIENCE_S
+    ) as client:
         for _ in range(20):
             answer = client.post("/api/tasks", content=GOOD.ljust(size), headers=JSON)
             assert answer.status_code == status

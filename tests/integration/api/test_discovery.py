@@ -1,17 +1,16 @@
 """Queues, workers, statistics and health; which methods and addresses there are."""
 
 import re
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from callboard.local.ports import free_ports
-from callboard.local.process import wait_until
 from callboard.local.redis import RedisServer
 from tests.integration.api import problem, serving
 from tests.integration.api.serving import Board, body
+from tests.patience import wait_until
 
 GETS = [
     "/",
@@ -48,16 +47,12 @@ def test_queues_say_what_waits_and_who_serves_it(board: Board) -> None:
 
 
 def test_a_scheduled_and_a_running_task_are_counted(board: Board) -> None:
-    wait_until(lambda: queue(board, "default")["unacked"] == 0, timeout_s=20, what="nothing runs")
+    wait_until(lambda: queue(board, "default")["unacked"] == 0, what="nothing runs")
     before = queue(board, "default")
     waiting = board.submit("reverse_text", {"text": "a"}, delay=3600)
     running = board.submit("long_running", {"duration": 60})
     assert queue(board, "default")["delayed"] == before["delayed"] + 1
-    wait_until(
-        lambda: int(queue(board, "default")["unacked"]) == before["unacked"] + 1,
-        timeout_s=10,
-        what="it is counted",
-    )
+    wait_until(lambda: int(queue(board, "default")["unacked"]) == before["unacked"] + 1, what="it is counted")
     stats = board.client.get("/api/stats").json()["counts"]
     assert set(stats) == {"scheduled", "queued", "running", "retrying", "succeeded", "failed", "cancelled"}
     assert stats["running"] >= 1
@@ -81,7 +76,7 @@ def test_a_worker_shows_itself_and_what_it_runs(board: Board) -> None:
         (worker,) = board.client.get("/api/workers").json()["workers"]
         return task["task_id"] in worker["running"]
 
-    wait_until(shown, timeout_s=15, what="the heartbeat names the task")
+    wait_until(shown, what="the heartbeat names the task")
     assert board.get(task["task_id"])["worker"] == worker["id"]
     board.client.post(task["links"]["cancel"])
     board.ended(task["task_id"])
@@ -172,9 +167,7 @@ def test_without_its_servers_it_says_which_is_missing(tmp_path: Path) -> None:
         assert "secret" not in answer.text
         assert board.client.get("/healthz").status_code == 200
         assert board.client.get("/").status_code == 200
-        began = time.monotonic()
         refused = board.client.post("/api/tasks", json=body("reverse_text", {"text": "a"}))
-        assert time.monotonic() - began < 2
         problem.check(refused, 503, "unavailable")
         assert refused.headers["Retry-After"]
         for path in ("/api/tasks", "/api/queues", "/api/workers", "/api/stats"):

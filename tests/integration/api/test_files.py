@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from callboard.local.process import wait_until
 from tests.integration.api import problem, serving
 from tests.integration.api.serving import Board
+from tests.patience import wait_until
 
 LIMIT = 300_000
 
@@ -121,8 +121,8 @@ def test_an_upload_that_breaks_off_leaves_nothing(board: Board, head: str) -> No
     start = f"POST /api/files HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n2710\r\n{'a' * 10_000}\r\n"
     with socket.create_connection(("127.0.0.1", board.port)) as client:
         client.sendall(start.encode())
-        wait_until(lambda: left(board) != before, timeout_s=5, what="the upload has begun")
-    wait_until(lambda: left(board) == before, timeout_s=5, what="nothing of it is left")
+        wait_until(lambda: left(board) != before, what="the upload has begun")
+    wait_until(lambda: left(board) == before, what="nothing of it is left")
 
 
 def test_a_disk_that_refuses_is_503(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from websockets.sync.client import connect
 
 from tests.integration.api import problem, serving
 from tests.integration.api.serving import Board, body
+from tests.patience import PATIENCE_S
 
 REVERSE = body("reverse_text", {"text": "a"})
 FOREIGN = "evil.example"
@@ -49,7 +50,7 @@ def test_a_websocket_is_refused_as_well(board: Board) -> None:
             origin=foreign,  # type: ignore[arg-type]
         )
     with connect(address, origin=f"http://127.0.0.1:{board.port}") as own:  # type: ignore[arg-type]
-        assert json.loads(own.recv(timeout=10))["status"] == "scheduled"
+        assert json.loads(own.recv(timeout=PATIENCE_S))["status"] == "scheduled"
     board.client.post(task["links"]["cancel"])
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from callboard.local.process import wait_until
 from tests.integration.api import problem
 from tests.integration.api.serving import Board
 from tests.integration.api.wire import GOOD, Answer, answers, get, post, read_all, request, talk
+from tests.patience import PATIENCE_S, wait_until
 
 POST = b"POST /api/tasks HTTP/1.1"
 JSON = b"Content-Type: application/json"
@@ -120,7 +120,7 @@ CUT = {
 def test_a_body_that_breaks_off_is_never_taken_for_a_whole_one(
     still_empty: Board, sent: bytes, leave: Callable[[socket.socket], None]
 ) -> None:
-    with socket.create_connection(("127.0.0.1", still_empty.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", still_empty.port), timeout=PATIENCE_S) as client:
         client.sendall(sent)
         leave(client)
         if client.fileno() >= 0:
@@ -144,7 +144,7 @@ def test_chunks_make_one_body(board: Board) -> None:
 
 def test_a_client_that_asks_first_is_told_to_go_on(board: Board) -> None:
     head = request(POST, JSON, b"Expect: 100-continue", b"Content-Length: %d" % len(GOOD))
-    with socket.create_connection(("127.0.0.1", board.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", board.port), timeout=PATIENCE_S) as client:
         client.sendall(head)
         assert client.recv(1000).startswith(b"HTTP/1.1 100 ")
         client.sendall(GOOD)
@@ -191,4 +191,4 @@ def test_a_client_that_leaves_while_it_waits_is_forgotten(board: Board) -> None:
         with socket.create_connection(("127.0.0.1", board.port)) as client:
             client.sendall(get(f"/api/tasks/{task['task_id']}?wait=60".encode()))
     board.client.post(task["links"]["cancel"])
-    wait_until(lambda: board.get(task["task_id"])["status"] == "cancelled", timeout_s=10, what="cancelled")
+    wait_until(lambda: board.get(task["task_id"])["status"] == "cancelled", what="cancelled")

@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from callboard.local.process import wait_until
 from tests.integration.api import problem
 from tests.integration.api.serving import Board, body
+from tests.patience import wait_until
 
 #: The queue that no other file's tests of these boards wait for.
 NAME = "files"
@@ -39,7 +39,7 @@ def paused(board: Board) -> Iterator[Board]:
     found = queue(board)
     waiting = found["ready"] + found["delayed"]
     purge(board, {"expect": waiting, "include_delayed": True})
-    wait_until(lambda: queue(board)["ready"] == 0, timeout_s=20, what="the queue is empty")
+    wait_until(lambda: queue(board)["ready"] == 0, what="the queue is empty")
     assert steer(board, "resume")["paused"] is False
 
 
@@ -123,7 +123,6 @@ def test_a_purge_of_nothing_has_nothing_to_do(still_empty: Board) -> None:
     assert (found["matched"], found["changed"]) == (0, 0)
 
 
-@pytest.mark.timeout(120)
 def test_ten_thousand_tasks_are_purged(paused: Board) -> None:
     """As many as fakeredis does in a second, where it has to do it."""
     number = 10_000 if paused.mode == "stack" else 500

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from callboard.local.process import wait_until
 from tests.integration.api import problem
 from tests.integration.api.serving import Board
+from tests.patience import wait_until
 
 OUTCOMES = ("succeeded", "failed", "cancelled", "retrying")
 
@@ -58,7 +58,7 @@ def test_how_long_tasks_ran_and_waited_is_told_in_seconds(board: Board) -> None:
 def test_an_attempt_that_is_repeated_is_counted_as_retrying(board: Board) -> None:
     before = number(stats(board), "flaky", "retrying")
     task = board.submit("flaky", {"fail_times": 3}, max_retries=3)
-    wait_until(lambda: number(stats(board), "flaky", "retrying") > before, timeout_s=20, what="a retry")
+    wait_until(lambda: number(stats(board), "flaky", "retrying") > before, what="a retry")
     board.client.post(task["links"]["cancel"])
     board.ended(task["task_id"])
 

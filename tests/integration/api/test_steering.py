@@ -4,9 +4,9 @@ import secrets
 
 import pytest
 
-from callboard.local.process import wait_until
 from tests.integration.api import problem
 from tests.integration.api.serving import Board
+from tests.patience import wait_until
 
 UNKNOWN = "01a2033e-77b8-75bb-b329-f72e9b3743e9"
 
@@ -14,7 +14,7 @@ UNKNOWN = "01a2033e-77b8-75bb-b329-f72e9b3743e9"
 def running(board: Board) -> str:
     """Return the id of a task that runs."""
     task_id: str = board.submit("long_running", {"duration": 60})["task_id"]
-    wait_until(lambda: board.get(task_id)["status"] == "running", timeout_s=10, what="the task runs")
+    wait_until(lambda: board.get(task_id)["status"] == "running", what="the task runs")
     return task_id
 
 
@@ -40,7 +40,7 @@ def test_a_running_task_is_asked_to_stop(board: Board) -> None:
 
 def test_a_retrying_task_is_cancelled(board: Board) -> None:
     task_id = board.submit("flaky", {"fail_times": 9}, max_retries=9)["task_id"]
-    wait_until(lambda: board.get(task_id)["status"] == "retrying", timeout_s=10, what="the task waits")
+    wait_until(lambda: board.get(task_id)["status"] == "retrying", what="the task waits")
     assert board.client.post(f"/api/tasks/{task_id}/cancel").status_code in (200, 202)
     assert board.ended(task_id)["status"] == "cancelled"
 

@@ -3,12 +3,17 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.integration.api import problem
 from tests.integration.api.serving import Board, body
+
+#: The longest wait there is, and a client that leaves before: what it hears did not come with the wait's end.
+LEAVES_S = 50
+LONG: Any = {"params": {"wait": 60}, "timeout": LEAVES_S}
 
 
 def timed(call: Callable[[], httpx.Response]) -> tuple[httpx.Response, float]:
@@ -18,9 +23,8 @@ def timed(call: Callable[[], httpx.Response]) -> tuple[httpx.Response, float]:
 
 def test_wait_holds_the_answer_until_the_end(board: Board) -> None:
     task = board.submit("long_running", {"duration": 0.6})
-    answer, took = timed(lambda: board.client.get(f"/api/tasks/{task['task_id']}?wait=20"))
+    answer = board.client.get(f"/api/tasks/{task['task_id']}", **LONG)
     assert answer.json()["status"] == "succeeded"
-    assert 0.3 < took < 5
 
 
 def test_wait_gives_the_task_as_it_stands_when_time_is_up(board: Board) -> None:
@@ -28,24 +32,22 @@ def test_wait_gives_the_task_as_it_stands_when_time_is_up(board: Board) -> None:
     answer, took = timed(lambda: board.client.get(f"/api/tasks/{task['task_id']}?wait=0.3"))
     assert answer.status_code == 200
     assert answer.json()["status"] in ("queued", "running")
-    assert 0.3 <= took < 2
+    assert took >= 0.3
     board.client.post(f"/api/tasks/{task['task_id']}/cancel")
 
 
 def test_wait_for_an_ended_task_answers_at_once(board: Board) -> None:
     task = board.run("reverse_text", {"text": "a"})
-    _, took = timed(lambda: board.client.get(f"/api/tasks/{task['task_id']}?wait=30"))
-    assert took < 2
+    assert board.client.get(f"/api/tasks/{task['task_id']}", **LONG).json()["status"] == "succeeded"
 
 
 def test_wait_sees_a_cancel_by_somebody_else(board: Board) -> None:
     task = board.submit("reverse_text", {"text": "a"}, delay=3600)
-    cancel = threading.Timer(0.3, httpx.post, [f"{board.url}/api/tasks/{task['task_id']}/cancel"])
+    cancel = threading.Timer(0.3, board.client.post, [task["links"]["cancel"]])
     cancel.start()
-    answer, took = timed(lambda: board.client.get(f"/api/tasks/{task['task_id']}?wait=30"))
+    answer = board.client.get(f"/api/tasks/{task['task_id']}", **LONG)
     cancel.join()
     assert answer.json()["status"] == "cancelled"
-    assert took < 5
 
 
 @pytest.mark.parametrize("wait", ["abc", "1e9", "nan", "inf", "-1", "60.1", "", "0x10"])
@@ -58,12 +60,12 @@ def test_a_wait_that_is_none_is_refused(board: Board, wait: str) -> None:
     )
 
 
-@pytest.mark.parametrize("header", ["wait=10", "respond-async, wait=10", 'wait="10"', "WAIT=10"])
+@pytest.mark.parametrize("header", ["wait=60", "respond-async, wait=60", 'wait="60"', "WAIT=60"])
 def test_prefer_wait_answers_with_the_finished_task(board: Board, header: str) -> None:
     text = body("reverse_text", {"text": "abc"})
-    answer = board.client.post("/api/tasks", json=text, headers={"Prefer": header})
+    answer = board.client.post("/api/tasks", json=text, headers={"Prefer": header}, timeout=LEAVES_S)
     assert answer.status_code == 200
-    assert answer.headers["Preference-Applied"] == "wait=10"
+    assert answer.headers["Preference-Applied"] == "wait=60"
     assert answer.headers["Location"] == answer.json()["links"]["self"]
     assert answer.json()["result"] == "cba"
 
@@ -73,7 +75,7 @@ def test_prefer_wait_answers_202_when_time_is_up(board: Board) -> None:
     answer, took = timed(lambda: board.client.post("/api/tasks", json=text, headers={"Prefer": "wait=0.3"}))
     assert answer.status_code == 202
     assert answer.headers["Preference-Applied"] == "wait=0.3"
-    assert 0.3 <= took < 2
+    assert took >= 0.3
     board.client.post(f"{answer.headers['Location']}/cancel")
 
 

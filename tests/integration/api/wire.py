@@ -3,6 +3,8 @@
 import socket
 from dataclasses import dataclass
 
+from tests.patience import PATIENCE_S
+
 #: A body that would be accepted.
 GOOD = b'{"task_type": "reverse_text", "parameters": {"text": "stressed"}}'
 
@@ -29,9 +31,9 @@ def get(path: bytes, *headers: bytes) -> bytes:
     return request(b"GET " + path + b" HTTP/1.1", *headers)
 
 
-def talk(port: int, *parts: bytes, timeout_s: float = 10) -> list[Answer]:
+def talk(port: int, *parts: bytes) -> list[Answer]:
     """Send the parts and return every answer that came before the server closed the connection."""
-    with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as client:
         for part in parts:
             client.sendall(part)
         return answers(read_all(client))

@@ -17,6 +17,7 @@ from callboard.local.ports import accepts, free_ports
 from callboard.local.process import ServerProcess, find_program
 from callboard.local.rabbitmq import RabbitNode
 from deploy.containers import dotenv, env, servers
+from tests.patience import PATIENCE_S
 from tests.servers import require_servers
 
 ROOT = Path(__file__).parents[3]
@@ -67,7 +68,7 @@ class Server:
                 except redis.RedisError:
                     return False
 
-            self.process.wait_until(answers, timeout_s=20, what="Redis answers")
+            self.process.wait_until(answers, timeout_s=PATIENCE_S, what="Redis answers")
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def server(secrets: env.Secrets, tmp_path_factory: pytest.TempPathFactory) -> It
     made = Server(tmp_path_factory.mktemp("redis"), secrets)
     made.start()
     yield made
-    made.process.stop(20)
+    made.process.stop(PATIENCE_S)
 
 
 @pytest.fixture
@@ -171,7 +172,7 @@ def rabbit_port(secrets: env.Secrets, tmp_path_factory: pytest.TempPathFactory) 
         text = text.replace(old, new)
     (folder / "rabbitmq.conf").write_text(text + f"total_memory_available_override_value = {2**30}\n")
     node.epmd.start(*node.epmd_command())
-    node.epmd.wait_until(lambda: accepts(node.epmd_port), timeout_s=10, what="epmd listens")
+    node.epmd.wait_until(lambda: accepts(node.epmd_port), timeout_s=PATIENCE_S, what="epmd listens")
     variables = {**variables, "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf")}
     node.process.start(command, variables)
     url = f"amqp://{secrets.broker_user}:{secrets.broker_password}@127.0.0.1:{node.port}/{secrets.vhost}"
@@ -184,7 +185,7 @@ def rabbit_port(secrets: env.Secrets, tmp_path_factory: pytest.TempPathFactory) 
         return True
 
     try:
-        node.process.wait_until(answers, timeout_s=60, what="RabbitMQ lets callboard in")
+        node.process.wait_until(answers, timeout_s=PATIENCE_S, what="RabbitMQ lets callboard in")
         yield node.port
     finally:
         node.stop()

@@ -14,6 +14,7 @@ from callboard.local.ports import free_ports
 from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
 from tests.integration.worker.harness import Installation, Worker, installation
+from tests.patience import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Site:
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Send a request and keep the cookie of the answer."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         sent = ({"Cookie": self.cookie} if self.cookie else {}) | self.headers | dict(headers or {})
         try:
             connection.request(method, path, body=body, headers=sent)

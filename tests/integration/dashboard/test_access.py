@@ -14,7 +14,8 @@ from callboard.store import api_keys, audit, sessions
 from callboard.tasks.times import now_ms
 from tests.integration.dashboard import site as sites
 from tests.integration.dashboard.site import Site
-from tests.integration.worker.harness import SOON_S, Installation, soon
+from tests.integration.worker.harness import Installation, soon
+from tests.patience import PATIENCE_S
 
 KEYS = {role: f"{role}-key-of-the-dashboard" for role in Role}
 UNKNOWN = "0199aaaa-bbbb-7ccc-8ddd-eeeeeeeeeeee"
@@ -104,13 +105,13 @@ def test_only_who_may_change_something_sees_the_buttons(board: Installation, gua
     board.cancel(task_id)
 
 
-def test_a_key_that_is_revoked_is_out_within_a_second(board: Installation, guarded: Site) -> None:
+def test_a_key_that_is_revoked_is_out(board: Installation, guarded: Site) -> None:
     key = entries.make("temp", Role.READ, now_ms())
     board.store.run(api_keys.add(board.keys, key.key_id, key.fields()))
     site = guarded.visitor(Authorization=basic(key.secret))
     soon(lambda: site.get("/").status == 200, "the key is known")
     board.store.run(api_keys.revoke(board.keys, key.key_id))
-    soon(lambda: site.get("/").status == 401, "the key is out", timeout_s=min(1.0, SOON_S))
+    soon(lambda: site.get("/").status == 401, "the key is out")
 
 
 def test_who_has_signed_in_to_the_web_ui_is_known_here_too(board: Installation, guarded: Site) -> None:
@@ -157,5 +158,5 @@ def test_keys_are_in_no_log(guarded: Site) -> None:
 def test_off_loopback_it_does_not_start_without_a_key(board: Installation) -> None:
     everywhere, empty = "0.0.0.0", f"{board.settings.namespace}x"  # noqa: S104 - it is not to start
     process = board.run("dashboard", ready=False, host=everywhere, namespace=empty)
-    assert process.process.wait(SOON_S) == 2
+    assert process.process.wait(PATIENCE_S) == 2
     assert "there is no key" in process.log()

@@ -13,6 +13,7 @@ from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
 from callboard.settings import Settings
 from tests.integration.doctor.patient import Patient, ill
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[3]
 
@@ -44,7 +45,7 @@ def patient(
         assert not ill(made.examine())
     finally:
         for process in processes.values():
-            process.stop(15)
+            process.stop(PATIENCE_S)
         made.client.close()
 
 

@@ -8,14 +8,14 @@ from typing import Any
 from callboard.doctor.examine import examine
 from callboard.doctor.finding import Finding, Verdict
 from callboard.local.ports import accepts
-from callboard.local.process import ServerProcess, wait_until
+from callboard.local.process import ServerProcess
 from callboard.settings import Settings
 from callboard.store.clients import sync_client
 from callboard.store.keys import keys_for
 from callboard.store.sync import SyncStore
 from tests.contract.store.bench import Bench
+from tests.patience import wait_until
 
-SOON_S = 30.0
 #: The one warning of a healthy installation: nobody can see RabbitMQ's setting over AMQP.
 UNSEEN = "RabbitMQ consumer_timeout"
 
@@ -40,8 +40,8 @@ class Patient:
 
     def wait_healthy(self) -> None:
         """Wait until the doctor finds nothing and web, which the doctor does not ask, answers."""
-        wait_until(lambda: accepts(self.settings.port), timeout_s=SOON_S, what="web answers", every_s=0.1)
-        wait_until(lambda: not ill(self.examine()), timeout_s=SOON_S, what="it is healthy", every_s=0.2)
+        wait_until(lambda: accepts(self.settings.port), what="web answers", every_s=0.1)
+        wait_until(lambda: not ill(self.examine()), what="it is healthy", every_s=0.2)
 
 
 def ill(findings: list[Finding]) -> list[Finding]:

@@ -8,14 +8,14 @@ import pytest
 from callboard.broker.topology import Topology
 from callboard.doctor import records
 from callboard.doctor.finding import Verdict
-from callboard.local.process import wait_until
 from callboard.store import calls, queues
 from callboard.tasks.states import State
-from tests.integration.doctor.patient import SOON_S, Patient, ill, one
+from tests.integration.doctor.patient import Patient, ill, one
+from tests.patience import PATIENCE_S, wait_until
 
 
 def test_a_missing_worker_is_named_and_so_is_a_queue_that_nobody_serves(healthy: Patient) -> None:
-    healthy.processes["worker"].stop(15)
+    healthy.processes["worker"].stop(PATIENCE_S)
     try:
         assert one(healthy.examine(), "workers").verdict is Verdict.FAIL
         healthy.store.run(
@@ -31,7 +31,7 @@ def test_a_missing_worker_is_named_and_so_is_a_queue_that_nobody_serves(healthy:
 
 
 def test_a_missing_scheduler_is_named(healthy: Patient) -> None:
-    healthy.processes["scheduler"].stop(15)
+    healthy.processes["scheduler"].stop(PATIENCE_S)
     found = one(healthy.examine(), "scheduler")
     assert (found.verdict, "callboard scheduler" in found.advice) == (Verdict.FAIL, True)
     healthy.start("scheduler")
@@ -45,7 +45,6 @@ def test_a_paused_queue_is_no_fault_however_long_its_tasks_wait(healthy: Patient
         name = Topology(healthy.settings.namespace).work_queue("email")
         wait_until(
             lambda: connection.channel().queue_declare(name, passive=True).method.consumer_count == 0,
-            timeout_s=SOON_S,
             what="no worker takes from it",
         )
     found = healthy.examine()
@@ -57,7 +56,7 @@ def test_a_paused_queue_is_no_fault_however_long_its_tasks_wait(healthy: Patient
 
 def test_messages_and_delays_that_no_web_process_looks_after_are_named(healthy: Patient) -> None:
     web = healthy.processes["web"]
-    web.stop(15)
+    web.stop(PATIENCE_S)
     now_ms = healthy.bench.now_ms()
     try:
         for age_s, verdict in ((5, Verdict.OK), (30, Verdict.WARN), (90, Verdict.FAIL)):

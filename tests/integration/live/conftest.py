@@ -18,6 +18,7 @@ from callboard.local.process import ServerProcess
 from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
 from tests.integration.live.sse import Message, Sse
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[3]
 
@@ -60,7 +61,7 @@ class Web:
         return task_id
 
     def ended(self, task_id: str) -> dict[str, Any]:
-        task = dict(self.client.get(f"/api/tasks/{task_id}", params={"wait": 30}).json())
+        task = dict(self.client.get(f"/api/tasks/{task_id}", params={"wait": PATIENCE_S}).json())
         assert task["status"] in ("succeeded", "failed", "cancelled"), task
         return task
 
@@ -86,7 +87,7 @@ def started(command: str, folder: Path, port: int, **settings: object) -> Iterat
     try:
         yield process
     finally:
-        process.stop(timeout_s=15)
+        process.stop(timeout_s=PATIENCE_S)
         log = process.log.read_text(encoding="utf-8", errors="replace")
         log = re.sub(r"--- Logging error ---.*?\nArguments: ", "", log, flags=re.DOTALL)  # the tasks' own
         bugs = [line for line in log.splitlines() if "Traceback" in line or "ERROR" in line]
@@ -99,9 +100,9 @@ def web_process(command: str, folder: Path, port: int | None = None, **settings:
     port = port or free_ports(1)[0]
     with (
         started(command, folder, port, **settings) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S + 10) as client,
     ):
-        process.wait_until(lambda: _ready(client), timeout_s=30, what="it is ready")
+        process.wait_until(lambda: _ready(client), timeout_s=PATIENCE_S, what="it is ready")
         yield Web(process, port, client, str(settings.get("namespace", "")))
 
 
@@ -147,7 +148,9 @@ def running_stack(
         stack.enter_context(started("worker", folder / "worker", 5000, **shared))
         first, second = (stack.enter_context(more()) for _ in range(2))
         first.process.wait_until(
-            lambda: bool(first.client.get("/api/workers").json()["workers"]), timeout_s=20, what="a worker"
+            lambda: bool(first.client.get("/api/workers").json()["workers"]),
+            timeout_s=PATIENCE_S,
+            what="a worker",
         )
         yield Stack(first, second, redis.url, namespace, more)
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tests.patience import PATIENCE_S
+
 
 @dataclass(frozen=True)
 class Message:
@@ -27,7 +29,7 @@ class Sse:
         self.socket = socket.socket()
         if buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        self.socket.settimeout(15)
+        self.socket.settimeout(PATIENCE_S)
         self.socket.connect(("127.0.0.1", port))
         lines = [f"GET {path} HTTP/1.1", "Host: 127.0.0.1", "Accept: text/event-stream"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
@@ -88,9 +90,9 @@ class Sse:
             self._raw += got
         return False
 
-    def next(self, timeout: float = 15) -> Message | None:
+    def next(self) -> Message | None:
         """Return the next message, None at the end of the stream; raises TimeoutError."""
-        end = time.monotonic() + timeout
+        end = time.monotonic() + PATIENCE_S
         while True:
             if b"\n\n" in self._text:
                 block, self._text = self._text.split(b"\n\n", 1)
@@ -99,7 +101,7 @@ class Sse:
                 continue
             left = end - time.monotonic()
             if left <= 0:
-                raise TimeoutError(f"no message for {timeout} s")
+                raise TimeoutError("no message came")
             self.socket.settimeout(left)
             if not self._more():
                 return None
@@ -123,10 +125,10 @@ class Sse:
                 return found
         raise AssertionError(f"the stream ended without {wanted}: {found[-3:]}")
 
-    def comment(self, timeout: float = 15) -> str:
+    def comment(self) -> str:
         """Return the next comment; what comes before it is dropped."""
         known = len(self.comments)
-        end = time.monotonic() + timeout
+        end = time.monotonic() + PATIENCE_S
         while len(self.comments) == known:
             if b"\n\n" in self._text:
                 block, self._text = self._text.split(b"\n\n", 1)

@@ -15,6 +15,7 @@ from tests.integration.api import problem
 from tests.integration.live.conftest import Stack, Web
 from tests.integration.live.sse import Sse
 from tests.integration.live.watch import subscribers, subscriptions, wait_until
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -41,17 +42,17 @@ def test_a_client_that_leaves_is_noticed_at_once_and_its_channel_is_given_up(
     channel = f"{stack.namespace}:task:{task_id}:updates"
     polite, rude = stack.first.events(task_id), stack.first.events(task_id)
     with connect(f"ws://127.0.0.1:{stack.first.port}/ws/tasks/{task_id}") as socket:
-        socket.recv(timeout=10)
+        socket.recv(timeout=PATIENCE_S)
         wait_until(lambda: subscribers(client, channel) == 1, "the channel is subscribed, once for all three")
         polite.close()
         rude.reset()
-    wait_until(lambda: subscribers(client, channel) == 0, "nobody watches any more", timeout=2)
+    wait_until(lambda: subscribers(client, channel) == 0, "nobody watches any more")
     with stack.first.events(task_id) as again:
         again.until(status="scheduled")
         wait_until(lambda: subscribers(client, channel) == 1, "it is subscribed again")
         stack.first.client.post(f"/api/tasks/{task_id}/cancel")
         assert [each.data["status"] for each in again] == ["cancelled"]
-    wait_until(lambda: subscribers(client, channel) == 0, "it is given up after the end", timeout=2)
+    wait_until(lambda: subscribers(client, channel) == 0, "it is given up after the end")
 
 
 def test_a_websocket_whose_connection_breaks_is_noticed_at_once(stack: Stack, client: "redis.Redis") -> None:
@@ -60,7 +61,7 @@ def test_a_websocket_whose_connection_breaks_is_noticed_at_once(stack: Stack, cl
     with connect(f"ws://127.0.0.1:{stack.first.port}/ws/tasks/{task_id}") as socket:
         wait_until(lambda: subscribers(client, channel) == 1, "the channel is subscribed")
         socket.socket.shutdown(SHUT_RDWR)
-        wait_until(lambda: subscribers(client, channel) == 0, "nobody watches any more", timeout=2)
+        wait_until(lambda: subscribers(client, channel) == 0, "nobody watches any more")
 
 
 def test_watchers_that_come_and_go_in_haste_always_hear_what_happens(stack: Stack, tmp_path: Path) -> None:
@@ -102,12 +103,12 @@ def test_one_client_may_have_so_many_streams_and_may_again_once_some_are_closed(
     streams = [few.events(task_id) for _ in range(3)]
     streams.append(Sse(few.port, "/api/events"))
     with connect(f"ws://127.0.0.1:{few.port}/ws/tasks/{task_id}") as socket:
-        socket.recv(timeout=10)
+        socket.recv(timeout=PATIENCE_S)
         problem.check(few.client.get(f"/api/tasks/{task_id}/events"), 429, "too-many-streams")
         problem.check(few.client.get("/api/events"), 429, "too-many-streams")
         with connect(f"ws://127.0.0.1:{few.port}/ws/tasks/{task_id}") as refused:
             with pytest.raises(ConnectionClosed):
-                refused.recv(timeout=10)
+                refused.recv(timeout=PATIENCE_S)
             assert refused.close_code == 1013
         assert few.client.head(f"/api/tasks/{task_id}/events").status_code == 429
         streams.pop().close()
@@ -133,7 +134,7 @@ def _once_allowed(web: Web, task_id: str) -> Sse:
         stream.close()
         return None
 
-    found: Sse = wait_until(tried, "a place is free", timeout=3)
+    found: Sse = wait_until(tried, "a place is free")
     return found
 
 

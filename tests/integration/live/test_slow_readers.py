@@ -13,9 +13,7 @@ from websockets.sync.client import connect
 from tests.integration.live.conftest import Stack, Web
 from tests.integration.live.sse import numbers
 from tests.integration.live.watch import wait_until
-
-#: Seconds after which a reader that does not read has to be cut (web/streams.py), with some to spare.
-CUT_S = 12
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +56,7 @@ def test_a_slow_reader_is_cut_and_resumes_while_others_see_all_of_it(alone: Web,
         assert sum(each.kind == "log" for each in found) == 1000
         # Twenty times 8 MB would be 160 MB.
         assert memory(alone) - before < 60_000_000
-        wait_until(lambda: connections(alone) <= 2, "the slow ones are cut", timeout=CUT_S)
+        wait_until(lambda: connections(alone) <= 2, "the slow ones are cut")
         first = slow[0]
         pieces = list(first)
         assert not first.complete  # cut, not ended: the client knows that there is more
@@ -79,16 +77,16 @@ def test_a_slow_websocket_is_closed_1013(alone: Web, tmp_path: Path) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.connect(("127.0.0.1", alone.port))
     with connect(f"ws://127.0.0.1:{alone.port}/ws/tasks/{task_id}", sock=sock, max_queue=1) as ws:
-        ws.recv(timeout=10)
+        ws.recv(timeout=PATIENCE_S)
         with alone.events(task_id) as quick:
             gate.touch()
             quick.until(stage="SAID")
             # The stream of another client goes on for as long as the slow one is waited for.
             for _ in range(6):
-                quick.comment(timeout=4)
+                quick.comment()
             with suppress(ConnectionClosed):
                 while True:
-                    ws.recv(timeout=10)
+                    ws.recv(timeout=PATIENCE_S)
             assert ws.close_code == 1013
             (tmp_path / "go2").touch()
             assert list(quick)[-1].data["status"] == "succeeded"

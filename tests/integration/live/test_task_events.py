@@ -92,8 +92,8 @@ def test_the_browser_is_told_when_to_connect_again_and_a_silent_stream_lives(
     with web.events(task_id) as stream:
         stream.until(status="running")
         assert stream.retry == 2000
-        assert stream.comment(timeout=4) == "still here"
-        assert stream.comment(timeout=4) == "still here"
+        assert stream.comment() == "still here"
+        assert stream.comment() == "still here"
         gate.touch()
         assert list(stream)[-1].data["status"] == "succeeded"
 

@@ -12,20 +12,21 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests.integration.live.conftest import Web
+from tests.patience import PATIENCE_S
 
 UNKNOWN = "01999999-0000-7000-8000-000000000000"
 
 
 def opened(web: Web, task_id: str, query: str = "", **options: Any) -> ClientConnection:
     address = f"ws://127.0.0.1:{web.port}/ws/tasks/{task_id}{query}"
-    return connect(address, open_timeout=10, close_timeout=5, max_queue=None, **options)
+    return connect(address, open_timeout=PATIENCE_S, close_timeout=PATIENCE_S, max_queue=None, **options)
 
 
 def messages(ws: ClientConnection) -> Iterator[dict[str, Any]]:
     """Yield what comes until the server closes."""
     while True:
         try:
-            yield json.loads(ws.recv(timeout=15))
+            yield json.loads(ws.recv(timeout=PATIENCE_S))
         except ConnectionClosed:
             return
 
@@ -42,7 +43,7 @@ def test_the_current_state_comes_first_then_updates_then_it_closes(web: Web, tmp
     with web.events(task_id) as stream:
         stream.until(stage="HALF")
     with opened(web, task_id) as ws:
-        found = [json.loads(ws.recv(timeout=10))]
+        found = [json.loads(ws.recv(timeout=PATIENCE_S))]
         assert (found[0]["kind"], found[0]["status"], found[0]["stage"]) == ("state", "running", "HALF")
         gate.touch()
         found += messages(ws)
@@ -78,7 +79,7 @@ def test_cut_again_and_again_it_loses_and_repeats_nothing(web: Web, tmp_path: Pa
             for _ in range(7):
                 if len(found) >= 30:
                     gate.touch()
-                found.append(json.loads(ws.recv(timeout=10)))
+                found.append(json.loads(ws.recv(timeout=PATIENCE_S)))
                 if found[-1].get("status") == "succeeded":
                     break
             with suppress(OSError):  # the server may have closed it by itself
@@ -119,13 +120,13 @@ def test_pings_are_answered_and_what_a_client_says_is_ignored(web: Web, tmp_path
     gate = tmp_path / "go"
     task_id = web.submit(["open", str(gate)], ["say", "one", 1])
     with opened(web, task_id) as ws:
-        ws.recv(timeout=10)
-        assert ws.ping().wait(timeout=5)
+        ws.recv(timeout=PATIENCE_S)
+        assert ws.ping().wait(timeout=PATIENCE_S)
         ws.send("hello")
         ws.send(b"\x00\xff")
         for number in range(50):
             ws.send(f"{number}")
-        assert ws.ping().wait(timeout=5)
+        assert ws.ping().wait(timeout=PATIENCE_S)
         gate.touch()
         assert list(messages(ws))[-1]["status"] == "succeeded"
         assert ws.close_code == 1000
@@ -134,7 +135,7 @@ def test_pings_are_answered_and_what_a_client_says_is_ignored(web: Web, tmp_path
 def test_a_client_that_sends_much_is_closed(web: Web, tmp_path: Path) -> None:
     gate = tmp_path / "go"
     with opened(web, web.submit(["open", str(gate)])) as ws:
-        ws.recv(timeout=10)
+        ws.recv(timeout=PATIENCE_S)
         ws.send("x" * 100_000)
         list(messages(ws))
         assert ws.close_code == 1009

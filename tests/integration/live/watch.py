@@ -7,13 +7,15 @@ from typing import Any
 
 import redis
 
+from tests.patience import PATIENCE_S
 
-def wait_until(ready: Callable[[], Any], what: str, timeout: float = 15) -> Any:
-    """Return the first true answer; fails after `timeout` seconds."""
-    end = time.monotonic() + timeout
+
+def wait_until(ready: Callable[[], Any], what: str) -> Any:
+    """Return the first true answer; fails when its patience ends."""
+    end = time.monotonic() + PATIENCE_S
     pause = threading.Event()
     while not (found := ready()):
-        assert time.monotonic() < end, f"waited {timeout} s until {what}"
+        assert time.monotonic() < end, f"waited in vain until {what}"
         pause.wait(0.02)
     return found
 

@@ -7,12 +7,12 @@ import httpx
 import pytest
 
 from callboard.local.ports import free_ports
-from callboard.local.process import wait_until
 from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
 from tests.integration.api import serving
 from tests.integration.api.serving import Board
 from tests.integration.metrics.scraping import Scrape, scrape
+from tests.patience import PATIENCE_S, wait_until
 
 TASKS = "tests.tasks_for_tests"
 
@@ -33,13 +33,13 @@ def stack(
     folder = tmp_path_factory.mktemp("metrics")
     settings = {"actors": TASKS, "web_processes": 2, "worker_metrics_port": worker_port}
     with serving.stack(folder, rabbitmq, redis_server, f"m{worker_port}", **settings) as board:
-        wait_until(lambda: _all_ready(board), timeout_s=20, what="both web processes are ready")
+        wait_until(lambda: _all_ready(board), what="both web processes are ready")
         yield board
 
 
 def _all_ready(board: Board) -> bool:
     """Tell whether whoever answers is ready; a connection each, so that both are asked."""
-    return all(httpx.get(f"{board.url}/readyz").status_code == 200 for _ in range(20))
+    return all(httpx.get(f"{board.url}/readyz", timeout=PATIENCE_S).status_code == 200 for _ in range(20))
 
 
 @pytest.fixture

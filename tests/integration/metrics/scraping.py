@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.patience import PATIENCE_S
+
 
 @dataclass(frozen=True)
 class Scrape:
@@ -45,7 +47,7 @@ def parse(text: str) -> Scrape:
 
 def scrape(url: str) -> Scrape:
     """Return what `url` says now."""
-    answer = httpx.get(url, timeout=10)
+    answer = httpx.get(url, timeout=PATIENCE_S)
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     return parse(answer.text)

@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from callboard.local.process import wait_until
 from callboard.metrics.catalogue import ALL, CATALOGUE, FLEET, WEB, WORKER
 from tests.integration.api.serving import Board
 from tests.integration.metrics.scraping import Scrape, scrape
+from tests.patience import PATIENCE_S, wait_until
 
 Look = Callable[[], Scrape]
 
@@ -34,7 +34,7 @@ def test_accepted_tasks_are_counted_over_both_processes(stack: Board, web: Look)
     before = web()
     body = {"task_type": "echo", "parameters": {"value": 1}, "priority": "high"}
     for _ in range(30):  # a connection each, so that both processes get some
-        assert httpx.post(f"{stack.url}/api/tasks", json=body).status_code == 202
+        assert httpx.post(f"{stack.url}/api/tasks", json=body, timeout=PATIENCE_S).status_code == 202
     after = web()
     labels = {"task_type": "echo", "queue": "default", "priority": "high"}
     assert grown(before, after, "callboard_tasks_accepted_total", **labels) == 30
@@ -102,9 +102,7 @@ def test_runs_retries_and_failures_are_counted_by_the_worker(stack: Board, worke
     stack.run("permanent", {"value": 1})
     stack.run("not_yet", {"times": 1})
     # The client hears of the end before the worker has counted it.
-    wait_until(
-        lambda: grown(before, worker(), "callboard_task_runs_total") == 12, timeout_s=10, what="12 runs"
-    )
+    wait_until(lambda: grown(before, worker(), "callboard_task_runs_total") == 12, what="12 runs")
     after = worker()
 
     def runs(**labels: str) -> float:
@@ -132,11 +130,10 @@ def test_a_running_task_is_in_flight_and_a_delayed_one_delayed(
     ledger, gate = tmp_path / "ledger", tmp_path / "gate"
     stack.submit("echo", {"value": 1}, delay=600, priority="low")
     task = stack.submit("gated", {"ledger": str(ledger), "gate": str(gate)})
-    wait_until(ledger.exists, timeout_s=10, what="it runs")
+    wait_until(ledger.exists, what="it runs")
     assert worker()("callboard_tasks_in_flight", queue="default") == 1
     wait_until(
         lambda: web()("callboard_queue_depth", queue="default", state="running", priority="normal") == 1,
-        timeout_s=10,
         what="Redis says so",
     )
     found = web()
@@ -146,9 +143,7 @@ def test_a_running_task_is_in_flight_and_a_delayed_one_delayed(
     assert found("callboard_queue_workers", queue="email") == 1
     gate.touch()
     stack.ended(task["task_id"])
-    wait_until(
-        lambda: worker()("callboard_tasks_in_flight", queue="default") == 0, timeout_s=10, what="it has ended"
-    )
+    wait_until(lambda: worker()("callboard_tasks_in_flight", queue="default") == 0, what="it has ended")
 
 
 def test_watchers_are_counted_while_they_watch(stack: Board, web: Look) -> None:
@@ -156,12 +151,8 @@ def test_watchers_are_counted_while_they_watch(stack: Board, web: Look) -> None:
     with stack.client.stream("GET", task["links"]["events"]) as answer:
         lines = answer.iter_lines()  # its end would be the stream's
         assert next(lines)
-        wait_until(
-            lambda: web()("callboard_stream_watchers", kind="sse") == 1, timeout_s=10, what="one watches"
-        )
-    wait_until(
-        lambda: web()("callboard_stream_watchers", kind="sse") == 0, timeout_s=10, what="nobody watches"
-    )
+        wait_until(lambda: web()("callboard_stream_watchers", kind="sse") == 1, what="one watches")
+    wait_until(lambda: web()("callboard_stream_watchers", kind="sse") == 0, what="nobody watches")
 
 
 def test_every_metric_of_the_catalogue_is_there_and_no_other(stack: Board, web: Look, worker: Look) -> None:
@@ -177,7 +168,6 @@ def test_embedded_mode_shows_all_of_it_on_one_page(embedded: Board) -> None:
     embedded.run("boom", {"times": 9}, max_retries=0)
     wait_until(
         lambda: grown(before, scrape(url), "callboard_task_failures_total", task_type="boom") == 1,
-        timeout_s=10,
         what="the failure is counted",
     )
     found = scrape(url)
@@ -206,6 +196,5 @@ def test_a_submit_whose_body_breaks_off_is_refused_too(embedded: Board, begin: b
         client.shutdown(socket.SHUT_WR)
     wait_until(
         lambda: grown(before, scrape(url), "callboard_tasks_refused_total", reason="incomplete-body") == 1,
-        timeout_s=10,
         what="it is counted",
     )

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from callboard.local.process import wait_until
 from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
 from tests.integration.api import serving
 from tests.integration.api.serving import Board
 from tests.integration.metrics.conftest import TASKS
+from tests.patience import wait_until
 
 
 def lines(board: Board, name: str) -> list[dict[str, Any]]:
@@ -30,7 +30,6 @@ def test_every_line_is_json_and_names_its_request_or_task(
         board.ended(task_id)
         wait_until(
             lambda: any(each.get("task_id") == task_id for each in lines(board, "worker")),
-            timeout_s=10,
             what="the worker says so",
         )
     (access,) = (each for each in lines(board, "web") if each.get("request_id") == "mine-1")

@@ -10,12 +10,12 @@ from pathlib import Path
 import psutil
 
 from callboard.local.ports import free_ports
-from callboard.local.process import wait_until
 from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
 from tests.integration.api import serving
 from tests.integration.api.serving import Board
 from tests.integration.metrics.scraping import Scrape, scrape
+from tests.patience import PATIENCE_S, wait_until
 
 
 def test_without_servers_a_scrape_says_what_is_away(tmp_path: Path) -> None:
@@ -43,14 +43,14 @@ def test_a_frozen_redis_takes_the_numbers_of_the_installation_away_until_it_is_b
         board.submit("reverse_text", {"text": "a"}, delay=600)
         os.kill(own_redis.pid, signal.SIGSTOP)
         try:
-            wait_until(lambda: redis_is_up() == 0, timeout_s=10, what="it is seen")
+            wait_until(lambda: redis_is_up() == 0, what="it is seen")
             found = scrape(f"{board.url}/metrics")
         finally:
             os.kill(own_redis.pid, signal.SIGCONT)
         assert found.total("callboard_tasks_accepted_total") == 1
         assert found("callboard_up", dependency="rabbitmq") == 1
         assert found("callboard_queue_delayed", queue="default") is None
-        wait_until(lambda: redis_is_up() == 1, timeout_s=10, what="it is back")
+        wait_until(lambda: redis_is_up() == 1, what="it is back")
         assert scrape(f"{board.url}/metrics")("callboard_queue_delayed", queue="default") == 1
 
 
@@ -64,11 +64,11 @@ def test_what_a_web_process_has_counted_outlives_it(stack: Board, web: Callable[
         old = psutil.Process(master.pid).children()
         for child in old:
             child.send_signal(signal.SIGKILL)
-        psutil.wait_procs(old, timeout=10)
-        wait_until(lambda: _answers(stack), timeout_s=20, what="others have taken their place")
+        psutil.wait_procs(old, timeout=PATIENCE_S)
+        wait_until(lambda: _answers(stack), what="others have taken their place")
     after = web().total("callboard_http_request_duration_seconds_count", status="404")
     assert after == before + 5
-    wait_until(lambda: len(list(folder.glob("counter_*.db"))) <= 3, timeout_s=10, what="no file is left over")
+    wait_until(lambda: len(list(folder.glob("counter_*.db"))) <= 3, what="no file is left over")
 
 
 def _answers(board: Board) -> bool:

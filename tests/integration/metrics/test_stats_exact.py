@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from callboard.local.process import wait_until
 from tests.integration.api.serving import Board
 from tests.integration.metrics.scraping import scrape
+from tests.patience import wait_until
 
 TASKS = 64
 #: The buckets of the statistics are this far apart, and their times have whole milliseconds.
@@ -53,9 +53,7 @@ def test_the_histograms_of_the_metrics_hold_the_same_runs(
     labels = {"task_type": "long_running", "queue": "default", "priority": "normal"}
     url = f"{embedded.url}/metrics"
     wait_until(
-        lambda: scrape(url)("callboard_task_run_seconds_count", **labels) == TASKS,
-        timeout_s=10,
-        what="all are counted",
+        lambda: scrape(url)("callboard_task_run_seconds_count", **labels) == TASKS, what="all are counted"
     )
     found = scrape(url)
     waits = [seconds(task, "created_at", "started_at") for task in ended]

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from callboard.local.process import wait_until
 from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
 from tests.integration.api import serving
 from tests.integration.api.serving import ROOT, Board
 from tests.integration.metrics.collector import Collector, attributes_of, collecting
 from tests.integration.metrics.conftest import TASKS
+from tests.patience import PATIENCE_S, wait_until
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -46,7 +46,7 @@ def traced(
             # that second message, which is no retry's and knows of no attempt before it.
             web.wait_until(
                 lambda: "RabbitMQ is new" in web.log.read_text(encoding="utf-8"),
-                timeout_s=10,
+                timeout_s=PATIENCE_S,
                 what="it is seen",
             )
             board.run("echo", {"value": 1})
@@ -57,7 +57,6 @@ def spans(collector: Collector, task_id: str, number: int) -> list[tuple[str, An
     """Return the spans of a task once so many have come."""
     wait_until(
         lambda: len(collector.spans(messaging__message__id=task_id)) >= number,
-        timeout_s=15,
         what=f"{number} spans have come",
     )
     return collector.spans(messaging__message__id=task_id)
@@ -113,7 +112,7 @@ def test_the_log_names_the_trace(traced: Board, collector: Collector) -> None:
         found = [json.loads(each) for each in worker.log.read_text(encoding="utf-8").splitlines()]
         return [each for each in found if each.get("task_id") == task_id]
 
-    wait_until(lambda: bool(lines()), timeout_s=10, what="the worker says that it failed")
+    wait_until(lambda: bool(lines()), what="the worker says that it failed")
     assert lines()[0]["trace_id"] == TRACE[::-1]
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from callboard.local.ports import accepts, free_ports
-from callboard.local.process import wait_until
 from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
 from tests.integration.metrics.scraping import scrape
 from tests.integration.worker.harness import Installation, Worker, installation
+from tests.patience import PATIENCE_S, wait_until
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_two_workers_of_one_machine_have_one_each(board: Installation) -> None:
     def done() -> float:
         return sum(scrape(url).total("callboard_task_runs_total", outcome="succeeded") for url in urls)
 
-    wait_until(lambda: done() == 20, timeout_s=10, what="both together have counted all")
+    wait_until(lambda: done() == 20, what="both together have counted all")
     assert all(scrape(url)("callboard_worker_up") == 1 for url in urls)
     assert all(worker.stop() == 0 for worker in workers)
     assert not accepts(port)
@@ -56,6 +56,6 @@ def test_a_worker_that_cannot_listen_says_so_and_ends(board: Installation) -> No
         taken.bind(("127.0.0.1", 65_535))
         taken.listen()
         worker = board.worker(worker_metrics_port="65535", ready=False)
-        assert worker.process.wait(20) == 2
+        assert worker.process.wait(PATIENCE_S) == 2
     assert "CALLBOARD_WORKER_METRICS_PORT: cannot listen on 127.0.0.1" in worker.log()
     assert "Traceback" not in worker.log()

@@ -16,7 +16,7 @@ import pika
 
 from callboard import bootstrap
 from callboard.broker.topology import Topology
-from callboard.local.process import LocalServerError, dying_with_parent, wait_until
+from callboard.local.process import LocalServerError, dying_with_parent
 from callboard.service import Service
 from callboard.settings import Settings
 from callboard.store import calls
@@ -27,17 +27,16 @@ from callboard.tasks.record import TaskRecord, view
 from callboard.tasks.registry import Registry
 from callboard.tasks.states import State
 from tests.contract.broker.bench import Loop
+from tests.patience import PATIENCE_S, wait_until
 
-#: Seconds within which anything that has to happen happens.
-SOON_S = 20.0
 ROOT = Path(__file__).parents[3]
 TASKS = "tests.tasks_for_tests"
 EXTRA = "tests.integration.worker.extra_tasks"
 
 
-def soon(check: Callable[[], Any], what: str, timeout_s: float = SOON_S) -> None:
+def soon(check: Callable[[], Any], what: str) -> None:
     """Wait until `check` is true."""
-    wait_until(lambda: bool(check()), timeout_s=timeout_s, what=what, every_s=0.02)
+    wait_until(check, what=what, every_s=0.02)
 
 
 class Worker:
@@ -65,15 +64,15 @@ class Worker:
         soon(lambda: text in self.log() or self.process.poll() is not None, f"the log says {text!r}")
         assert text in self.log(), f"it ended with {self.process.returncode}:\n{self.log()[-3000:]}"
 
-    def stop(self, timeout_s: float = SOON_S) -> int:
+    def stop(self) -> int:
         """Send SIGTERM and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout_s)
+        return self.process.wait(PATIENCE_S)
 
     def kill(self) -> None:
         """Send SIGKILL and wait for the end."""
         self.process.kill()
-        self.process.wait(SOON_S)
+        self.process.wait(PATIENCE_S)
 
 
 class Installation:
@@ -241,7 +240,7 @@ class Installation:
         record = self.record(task_id)
         return None if record is None else record.status.value
 
-    def wait(self, task_id: str, status: State | None = None, timeout_s: float = SOON_S) -> dict[str, Any]:
+    def wait(self, task_id: str, status: State | None = None) -> dict[str, Any]:
         """Wait until a task has ended, or is in a state; return what a client sees of it."""
 
         def there() -> bool:
@@ -249,7 +248,7 @@ class Installation:
             return record is not None and (record.terminal if status is None else record.status is status)
 
         try:
-            soon(there, f"the task is {status or 'at its end'}", timeout_s)
+            soon(there, f"the task is {status or 'at its end'}")
         except LocalServerError as error:
             logs = "\n".join(each.log()[-1500:] for each in self.workers[-2:])
             raise AssertionError(f"{error}: {self.record(task_id)}\n{logs}") from None

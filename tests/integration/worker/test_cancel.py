@@ -91,7 +91,6 @@ def test_a_cancelled_task_can_be_run_again_by_hand(board: Installation) -> None:
     board.wait(task_id, State.SUCCEEDED)
 
 
-@pytest.mark.timeout(60)
 def test_a_task_that_does_not_react_is_ended_without_its_thread(board: Installation) -> None:
     ledger, fifo = board.path("ledger"), board.path("fifo")
     os.mkfifo(fifo)

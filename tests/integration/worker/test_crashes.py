@@ -4,14 +4,18 @@ from typing import Any
 
 import pytest
 
+from callboard.reconcile import PAUSE_S
+from callboard.store import calls
 from callboard.tasks.states import State
-from callboard.tasks.times import from_rfc3339, now_ms
 from tests.integration.worker.harness import Installation, soon
+from tests.patience import PATIENCE_S
 
-pytestmark = [pytest.mark.timeout(90), pytest.mark.usefixtures("alone")]
+pytestmark = pytest.mark.usefixtures("alone")
 
 
-def test_a_killed_workers_task_is_run_again_by_another_within_10_seconds(board: Installation) -> None:
+def test_a_killed_workers_task_is_run_again_by_another(board: Installation) -> None:
+    """Promise 4: within 10 s. The lease lapses, somebody looks, and it is sent; tests/chaos measures it."""
+    assert calls.LEASE_MS + 1000 * PAUSE_S < 10_000
     ledger, gate = board.path("ledger"), board.path("gate")
     first = board.worker(threads=2)
     task_id = board.submit("gated", {"ledger": ledger, "gate": gate})
@@ -21,10 +25,8 @@ def test_a_killed_workers_task_is_run_again_by_another_within_10_seconds(board: 
     second = board.worker(threads=2)
 
     first.kill()
-    killed_ms = now_ms()
     board.wait_ledger(ledger, "started", 2)
-    again = board.wait(task_id, State.RUNNING)
-    assert from_rfc3339(again["started_at"]) - killed_ms < 10_000, "promise 4"
+    board.wait(task_id, State.RUNNING)
     board.open_gate(gate)
 
     ended = board.wait(task_id)
@@ -51,7 +53,7 @@ def test_a_task_that_kills_its_worker_is_started_three_times_and_its_neighbours_
     )
     for starts in (1, 2):
         died = board.worker(threads=2, ready=False)
-        died.process.wait(30)
+        died.process.wait(PATIENCE_S)
         assert len(board.ledger(ledger)) == starts
         # Its lease would run out by itself in some seconds; that is tested above.
         board.redis.hset(board.keys.task(poison), "lease_ms", 0)

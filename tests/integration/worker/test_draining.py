@@ -6,8 +6,9 @@ import pytest
 
 from callboard.tasks.states import State
 from tests.integration.worker.harness import Installation, soon
+from tests.patience import PATIENCE_S
 
-pytestmark = [pytest.mark.timeout(90), pytest.mark.usefixtures("alone")]
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def test_a_stopping_worker_ends_what_runs_and_hands_on_what_waits(board: Installation) -> None:
@@ -25,7 +26,7 @@ def test_a_stopping_worker_ends_what_runs_and_hands_on_what_waits(board: Install
     assert board.status(task_id) == "running", "it goes on while the others are served elsewhere"
     assert {board.view(each)["attempts"] for each in tasks} == {1}
     board.open_gate(gate)
-    assert first.process.wait(20) == 0
+    assert first.process.wait(PATIENCE_S) == 0
     ended = board.wait(task_id)
     assert (ended["status"], ended["result"]) == ("succeeded", first.pid)
     assert [each["status"] for each in ended["history"]] == ["succeeded"]
@@ -46,7 +47,7 @@ def test_a_stopping_worker_takes_nothing_new(board: Installation) -> None:
     second = board.worker(threads=2)
     assert {board.wait(each)["result"] for each in new} == {second.pid}
     board.open_gate(gate)
-    assert first.process.wait(20) == 0
+    assert first.process.wait(PATIENCE_S) == 0
     assert {board.wait(each)["result"] for each in tasks} == {first.pid}
     second.stop()
 

@@ -10,7 +10,8 @@ import pytest
 
 from callboard.broker.embedded import EmbeddedBroker
 from callboard.worker.loop import PASS_ON_MOST, PriorityWorker, Unknown
-from tests.integration.worker.harness import SOON_S, soon
+from tests.integration.worker.harness import soon
+from tests.patience import PATIENCE_S
 
 HIGH, NORMAL, LOW = 2, 1, 0
 
@@ -29,7 +30,7 @@ class Board:
         def work(n: Any) -> None:
             self.ran.append(n)
             self.entered.release()
-            assert self.gate.wait(SOON_S)
+            assert self.gate.wait(PATIENCE_S)
 
         for queue in ("default", "email", "data"):
             dramatiq.actor(actor_name=f"work_{queue}", queue_name=queue, broker=self.broker)(work)
@@ -56,7 +57,7 @@ def running() -> Iterator[Board]:
     made = Board()
     yield made
     made.gate.set()
-    made.loop.stop(timeout=int(SOON_S * 1000))
+    made.loop.stop(timeout=int(PATIENCE_S * 1000))
     made.broker.close()
 
 
@@ -112,7 +113,7 @@ def test_a_message_that_was_moved_to_another_queue_runs_there(board: Board) -> N
 def test_among_prefetched_messages_of_several_queues_the_urgent_one_is_first(board: Board) -> None:
     board.gate.clear()
     board.send("first")
-    assert board.entered.acquire(timeout=SOON_S)
+    assert board.entered.acquire(timeout=PATIENCE_S)
     board.send("low", "email", LOW)
     soon(lambda: board.held() == 1, "it is prefetched")
     board.send("high", "data", HIGH)
@@ -126,7 +127,7 @@ def test_no_more_is_prefetched_than_there_are_threads(board: Board) -> None:
     board.gate.clear()
     for n in range(5):
         board.send(n)
-    assert board.entered.acquire(timeout=SOON_S)
+    assert board.entered.acquire(timeout=PATIENCE_S)
     assert (board.held(), board.broker.depth("default")[0]) == (0, 4)
 
 
@@ -156,7 +157,7 @@ def test_a_hung_tasks_thread_is_replaced() -> None:
     with running() as board:
         board.gate.clear()
         board.send("hung")
-        assert board.entered.acquire(timeout=SOON_S)
+        assert board.entered.acquire(timeout=PATIENCE_S)
         (thread,) = board.loop.workers
         (held,) = board.loop.consumers["default"].consumer._held.values()  # type: ignore[union-attr]
         message: Any = dramatiq.Message.decode(held[2])
@@ -167,5 +168,5 @@ def test_a_hung_tasks_thread_is_replaced() -> None:
         board.loop.give_up(thread, message)
         assert proxies == [message], "its message is acked"
         board.send("next", "email")
-        assert board.entered.acquire(timeout=SOON_S), "another thread works on"
+        assert board.entered.acquire(timeout=PATIENCE_S), "another thread works on"
         assert board.loop.given_up == 1

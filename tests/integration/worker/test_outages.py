@@ -16,8 +16,6 @@ from callboard.tasks.states import State
 from tests.integration.worker.harness import Installation, installation, soon
 from tests.servers import require_servers, running_redis
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:

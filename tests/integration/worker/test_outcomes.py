@@ -10,7 +10,8 @@ from callboard.store import calls
 from callboard.tasks.ids import is_task_id
 from callboard.tasks.states import State
 from callboard.tasks.times import from_rfc3339
-from tests.integration.worker.harness import SOON_S, Installation, Worker, soon
+from tests.integration.worker.harness import Installation, Worker, soon
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture(autouse=True)
@@ -171,7 +172,7 @@ def test_of_much_progress_the_last_is_recorded(board: Installation) -> None:
 
 def test_python_code_sends_tasks_and_gets_their_results(board: Installation) -> None:
     message: Any = board.registry.get("echo").send(value="from Python")
-    assert message.get_result(block=True, timeout=int(SOON_S * 1000)) == "from Python"
+    assert message.get_result(block=True, timeout=int(PATIENCE_S * 1000)) == "from Python"
 
     ended = board.wait(message.message_id)
     assert (ended["status"], ended["task_type"], ended["parameters"]) == (
@@ -185,7 +186,7 @@ def test_python_code_sends_tasks_and_gets_their_results(board: Installation) -> 
 def test_python_code_hears_of_failures(board: Installation) -> None:
     message: Any = board.registry.get("permanent").send()
     with pytest.raises(ResultFailure, match="never again"):
-        message.get_result(block=True, timeout=int(SOON_S * 1000))
+        message.get_result(block=True, timeout=int(PATIENCE_S * 1000))
 
 
 def test_python_code_sends_parameters_by_name_only(board: Installation) -> None:

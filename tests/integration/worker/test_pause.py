@@ -12,8 +12,6 @@ from callboard.store import queues
 from callboard.tasks.states import State
 from tests.integration.worker.harness import Installation, Worker, installation, soon
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.fixture(scope="module")
 def board(

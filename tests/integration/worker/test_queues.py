@@ -4,8 +4,9 @@ import pytest
 
 from callboard.tasks.states import State
 from tests.integration.worker.harness import Installation, soon
+from tests.patience import PATIENCE_S
 
-pytestmark = [pytest.mark.timeout(90), pytest.mark.usefixtures("alone")]
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def test_an_urgent_task_overtakes_120_low_ones(board: Installation) -> None:
@@ -53,7 +54,7 @@ def test_a_worker_for_one_queue_leaves_the_others_alone(board: Installation) -> 
 
 def test_a_queue_that_no_type_uses_is_refused_with_the_known_ones(board: Installation) -> None:
     worker = board.worker("--queues=emial", ready=False)
-    assert worker.process.wait(20) == 2
+    assert worker.process.wait(PATIENCE_S) == 2
     assert "emial" in worker.log()
     assert "data, default, email" in worker.log()
     assert "Traceback" not in worker.log()

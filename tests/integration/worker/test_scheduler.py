@@ -26,7 +26,8 @@ from callboard.tasks.record import TaskRecord
 from callboard.tasks.states import State
 from callboard.tasks.times import now_ms
 from tests.contract.store.bench import record
-from tests.integration.worker.harness import SOON_S, Installation, soon
+from tests.integration.worker.harness import Installation, soon
+from tests.patience import PATIENCE_S
 
 MINUTE_MS = 60_000
 TTL_S = 3_600
@@ -70,7 +71,7 @@ def scheduler(
     try:
         yield Clock(actors), loop
     finally:
-        loop.stop(timeout=int(SOON_S * 1000))
+        loop.stop(timeout=int(PATIENCE_S * 1000))
         broker.close()
 
 

@@ -13,10 +13,9 @@ from callboard.store.clients import sync_client
 from callboard.store.keys import keys_for
 from callboard.store.sync import SyncStore
 from callboard.worker.sharing import WAIT_S, Sharing
-from tests.integration.worker.harness import SOON_S, Installation, soon
+from tests.integration.worker.harness import Installation, soon
 from tests.integration.worker.test_loop import HIGH, LOW, Board, running
-
-pytestmark = pytest.mark.timeout(90)
+from tests.patience import PATIENCE_S
 
 BOTH = frozenset({"email", "data"})
 
@@ -62,7 +61,7 @@ def busy(redis_url: str, namespace: str) -> Iterator[Office]:
     with running() as loop:
         loop.gate.clear()
         loop.send("long")
-        assert loop.entered.acquire(timeout=SOON_S)
+        assert loop.entered.acquire(timeout=PATIENCE_S)
         loop.send("low", "email", LOW)
         loop.send("high", "data", HIGH)
         made = Office(loop, redis_url, namespace)
@@ -148,4 +147,4 @@ def test_without_redis_nothing_is_left_to_others(office: Office, redis_server: R
     blind.start()
     soon(lambda: office.behind() == (2, 0), "they are here again")
     blind.stop()
-    blind.join(SOON_S)
+    blind.join(PATIENCE_S)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.worker.harness import Installation
 
-pytestmark = [pytest.mark.timeout(90), pytest.mark.usefixtures("alone")]
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def test_no_thread_of_a_worker_pushes_aside_the_one_that_wakes_it(board: Installation) -> None:
