@@ -5,6 +5,7 @@ import os
 import platform
 import random
 import secrets
+import shutil
 import sys
 import tempfile
 import time
@@ -44,13 +45,17 @@ def main() -> int:
         print(f"{time.monotonic() - begun:7.1f} s  {line}", flush=True)
 
     say(f"seed {seed}")
-    with tempfile.TemporaryDirectory(prefix="callboard-chaos-", ignore_cleanup_errors=True) as name:
-        run = _run(Path(name), seed, options.minutes, say)
+    folder = Path(tempfile.mkdtemp(prefix="callboard-chaos-"))
+    run = _run(folder, seed, options.minutes, say)
     options.page.write_text(page(run), encoding="utf-8")
     say(f"written to {options.page}")
     for line in broken(run):
         say(f"BROKEN {line}")
-    return 1 if broken(run) else 0
+    if broken(run):
+        say(f"what was asked, done and logged stays in {folder}")
+        return 1
+    shutil.rmtree(folder, ignore_errors=True)
+    return 0
 
 
 def _run(folder: Path, seed: int, minutes: float, say: Say) -> Run:

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated
 
+import psutil
 from msgspec import Meta
 
 from callboard import Params, Retry, current_run, log, progress, task
@@ -60,12 +61,17 @@ def _sink() -> Ledger:
     return Ledger(_folder() / "steps.jsonl")
 
 
+@cache
+def _parents(pid: int) -> tuple[int, ...]:
+    return tuple(each.pid for each in psutil.Process(pid).parents())
+
+
 def _write(event: str, ref: str, token: str) -> None:
     run = current_run()
     _sink().write(
         Step(
             event=event, ref=ref, task_id=run.task_id, attempt=run.attempt, token=token,
-            pid=os.getpid(), at=time.time(), parent=os.getppid(),
+            pid=os.getpid(), at=time.time(), parents=_parents(os.getpid()),
         )
     )  # fmt: skip
 

@@ -95,8 +95,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag="step"):
     token: str
     pid: int
     at: float
-    #: The process that made this one: a worker, when the task runs apart.
-    parent: int = 0
+    #: The processes that made this one, the nearest first: a keeper and its worker, when the task runs apart.
+    parents: tuple[int, ...] = ()
 
 
 Entry = Asked | Cancel | Seen | Again | Fault | Death | Step

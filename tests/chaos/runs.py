@@ -18,8 +18,8 @@ class Run:
     task_id: str
     token: str
     attempt: int
-    #: Its process, and the one that made that: it ends with either.
-    pids: tuple[int, int]
+    #: Its process, and those that made it: it ends with any of them.
+    pids: tuple[int, ...]
     start: float
     #: When it ended or its process died; infinite when neither is known.
     stop: float
@@ -40,7 +40,7 @@ def by_task(steps: list[Step], deaths: list[Death]) -> dict[str, list[Run]]:
         if each.event != "start":
             continue
         over = last.get((each.token, each.task_id))
-        pids = (each.pid, each.parent)
+        pids = (each.pid, *each.parents)
         end = min((at for pid in pids for at in died[pid] if at >= each.at), default=math.inf)
         found[each.task_id].append(
             Run(

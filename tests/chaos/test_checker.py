@@ -118,7 +118,7 @@ class TestOverlaps:
     def test_a_run_apart_ends_with_its_worker(self) -> None:
         (start,) = run(1, None, pid=100)
         assert isinstance(start, Step)
-        child = msgspec.structs.replace(start, parent=1)
+        child = msgspec.structs.replace(start, parents=(99, 1))
         entries = [asked(), child, Death(pid=1, name="worker", at=3), *run(9, 10, token="t2", pid=2)]
         assert verdict(entries, record(token="t2", states=("queued", "running", *DONE[1:]))).broken() == []
 

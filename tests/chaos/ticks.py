@@ -21,8 +21,9 @@ from tests.simulated_schedulers import Outcome, Simulation, compare
 DAY_MS: Final = 86_400_000
 #: Together 9 ticks a minute.
 CRONS: Final = (*["* * * * *"] * 8, "*/2 * * * *", "1-59/2 * * * *")
-#: Minutes of the clock that pass one by one.
+#: Minutes of the clock that pass one by one, and at least in all: 1,000 ticks.
 MINUTES: Final = 90
+MINUTES_IN_ALL: Final = 120
 #: Every how many of them the clock is set.
 JUMP: Final = 12
 
@@ -48,7 +49,8 @@ def ticks(bench: Bench, kills: int = 20) -> Figure:
             if minute % JUMP == JUMP - 1:
                 jumps += 1
                 simulation.go(rng.randint(5, 20) if jumps % 2 else -rng.randint(3, 15), kill=False)
-        simulation.go(max(0, simulation.latest - simulation.now) // 60_000 + 1)
+        until = max(simulation.latest, simulation.start_ms + MINUTES_IN_ALL * 60_000)
+        simulation.go((until - simulation.now) // 60_000 + 1)
         outcome = _outcome(bench, simulation, refs)
     store.close()
     return Figure(
