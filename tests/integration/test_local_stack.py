@@ -149,6 +149,7 @@ def test_it_listens_on_loopback_only(running: Running) -> None:
 @pytest.mark.parametrize("name", ["web", "worker-2", "scheduler", "dashboard", "redis", "rabbitmq"])
 def test_a_killed_program_comes_back(name: str, running: Running) -> None:
     for _ in range(2):  # twice, since the second time in a row is the harder one
+        wait_until(lambda: name in running.pids(), what="it runs")
         before = running.pids()[name]
         os.kill(before, signal.SIGKILL)
         wait_until(lambda before=before: running.pids().get(name, before) != before, what="is back")

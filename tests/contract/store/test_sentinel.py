@@ -156,7 +156,7 @@ async def test_everything_goes_on_with_the_new_master(
     with hub.watch_all(Feed()) as feed:
         await asyncio.wait_for(feed.subscribed(), PATIENCE_S)
         await asyncio.to_thread(failover, watched)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not await _written(store):
                 await asyncio.to_thread(watched.master)  # a moment, in which others run
             # The hub tells every feed to look again when it has subscribed to the new master.

@@ -11,6 +11,7 @@ from callboard.errors import TaskNotFound, Unavailable
 from callboard.live.feed import Feed, FeedEnded
 from callboard.live.follow import Gap, follow
 from callboard.tasks.events import Event, Replay
+from tests.patience import PATIENCE_S
 
 TASK = "t"
 KEPT = 12
@@ -122,7 +123,7 @@ async def test_no_interleaving_of_replay_and_live_gives_a_gap_or_a_repeat(
     left.clear()
     world.change(ends=True)
     world.deliver(10_000)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await task
     versions = covered(found)
     if start <= before:
