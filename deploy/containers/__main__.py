@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(options, Path(options.root).resolve())
     except Trouble as trouble:
-        print(f"callboard: {trouble}", file=sys.stderr)
+        trouble.tell()
         return 1
     except BrokenPipeError:  # as of `make up | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from http.client import HTTPConnection, HTTPException
 from typing import Any, Final
 
-from deploy.containers.compose import Compose, Container, last_line
+from deploy.containers import hopeless
+from deploy.containers.compose import Compose, last_line
 from deploy.containers.env import Env
 from deploy.containers.services import SERVICES
 from deploy.containers.trouble import Trouble
@@ -44,15 +45,16 @@ def check_ports(env: Env, running: Iterable[str]) -> None:
 def wait_ready(compose: Compose, names: Iterable[str], say: Say, deadline_s: float = DEADLINE_S) -> None:
     """Wait until all containers of these services do their work, telling each that does.
 
-    Raises Trouble when one has ended, or does not get there within `deadline_s` seconds.
+    Raises Trouble when one has ended, cannot get there by waiting, or does not within `deadline_s` seconds.
     """
     began = time.monotonic()
+    watch = hopeless.Watch(compose)
     open_checks = {name: _check_of(name) for name in _in_order(names)}
-    reason = ""
     while open_checks:
+        reasons = dict.fromkeys(open_checks, "")
         for name, check in list(open_checks.items()):
             if found := check(compose, name):
-                reason = f"{name}: {found}"
+                reasons[name] = found
                 if name == "web":
                     break  # the others wait for the same servers and cost more to ask
                 continue
@@ -64,9 +66,10 @@ def wait_ready(compose: Compose, names: Iterable[str], say: Say, deadline_s: flo
             if name == "web":
                 break
         if open_checks:
-            _raise_if_ended(compose, open_checks)
+            watch.look({name: reasons[name] for name in open_checks})
             if time.monotonic() - began > deadline_s:
-                raise Trouble(f"not ready after {deadline_s:g} s: {reason}; see `make logs`")
+                why = "; ".join(f"{name}: {reasons[name]}" for name in open_checks if reasons[name])
+                raise Trouble(f"not ready after {deadline_s:g} s: {why}; see `make logs`")
             time.sleep(_LOOK_S)
 
 
@@ -85,7 +88,7 @@ def _check_of(name: str) -> Check:
     if SERVICES[name].count:
         return _workers
     if SERVICES[name].ours:
-        return lambda compose, service: _asked(compose, service, "callboard", "health")
+        return _own
     if name == "rabbitmq":
         return lambda compose, service: _asked(
             compose, service, "rabbitmq-diagnostics", "-q", "check_port_connectivity"
@@ -98,7 +101,11 @@ def _check_of(name: str) -> Check:
 def _web(compose: Compose, name: str) -> str | None:
     """Return why the API is not ready, or None."""
     status, body = _get(compose.env, name, "/readyz")
-    return None if status == 200 else str(body.get("detail", f"answers {status}" if status else "no answer"))
+    if status == 200:
+        return None
+    servers = [body.get(server) for server in ("rabbitmq", "redis")]
+    problems = [each["problem"] for each in servers if isinstance(each, dict) and "problem" in each]
+    return "; ".join(problems) or (f"answers {status}" if status else "no answer")
 
 
 def _dashboard(compose: Compose, name: str) -> str | None:
@@ -109,7 +116,7 @@ def _dashboard(compose: Compose, name: str) -> str | None:
 def _workers(compose: Compose, name: str) -> str | None:
     """Return why not every worker of a service takes tasks; all are asked in one go where the API runs."""
     if "web" not in compose.env.services:
-        return _asked(compose, name, "callboard", "health")
+        return _own(compose, name)
     running = compose.running(name)
     if len(running) < compose.env.count(name):
         return f"{len(running)} of {compose.env.count(name)} containers run"
@@ -119,6 +126,13 @@ def _workers(compose: Compose, name: str) -> str | None:
     live = {str(each["host"]) for each in body["workers"]}
     missing = [each.name for each in running if each.id[:12] not in live]
     return f"no heartbeat of {', '.join(missing)}" if missing else None
+
+
+def _own(compose: Compose, name: str) -> str | None:
+    """Return why a worker or scheduler does not work: health asks Redis alone, of RabbitMQ the log tells."""
+    return _asked(compose, name, "callboard", "health") or (
+        None if "web" in compose.env.services else hopeless.complaint(compose, name)
+    )
 
 
 def _get(env: Env, service: str, path: str) -> tuple[int, dict[str, Any]]:
@@ -147,17 +161,6 @@ def _asked(compose: Compose, name: str, *command: str) -> str | None:
         if done.returncode != 0:
             return last_line(done.stderr or done.stdout)
     return None
-
-
-def _raise_if_ended(compose: Compose, names: Iterable[str]) -> None:
-    for each in compose.containers():
-        if each.service in names and each.state in ("exited", "dead", "restarting", "stopped"):
-            raise Trouble(f"{each.service} has ended: {_last_words(compose, each)}")
-
-
-def _last_words(compose: Compose, container: Container) -> str:
-    done = compose.call("logs", "--tail", "20", container.id)
-    return last_line(done.stdout + done.stderr)
 
 
 def _is_free(address: str, port: int) -> bool:

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Final
 
 from deploy.containers import dotenv, ready, rolling, servers
-from deploy.containers.compose import Compose
+from deploy.containers.compose import Compose, last_line
 from deploy.containers.env import Env
 from deploy.containers.services import SERVICES
 from deploy.containers.trouble import Trouble
 
 IMAGE: Final = "localhost/callboard:latest"
+#: Names the services whose new files are written, until they have started with them.
+_NOT_YET: Final = "not-yet"
+#: Seconds for downloading an image.
+_PULL_S: Final = 1800.0
 
 say = partial(print, flush=True)
 
@@ -29,14 +33,16 @@ def folder_of(root: Path) -> Path:
 def up(compose: Compose, *, new: bool) -> None:
     """Build, start and wait; `new`: .env has just been written.
 
-    Raises Trouble. What this call started is stopped again when it does, unless something ran before.
+    Raises Trouble, which says what runs now: what this call started is stopped again, unless something ran
+    before.
     """
     folder = folder_of(compose.root)
     log = folder / "up.log"
     log.unlink(missing_ok=True)
     before = {each.service for each in compose.running()}
     ready.check_ports(compose.env, before)
-    changed = servers.write(compose.env, folder)
+    get_image(compose)
+    changed = _changed(compose.env, folder)
     if ours(compose.env) and not compose.env.get("CALLBOARD_IMAGE"):
         build(compose, log)
         ready.check_ports(compose.env, before)  # a first build takes minutes
@@ -46,17 +52,76 @@ def up(compose: Compose, *, new: bool) -> None:
     try:
         if stale := [name for name in changed if name in before]:
             compose.run("up", "-d", "--no-deps", "--force-recreate", *stale, log=log)
-        # Without waiting for one another, which some compose programs do for ever: see ready.py.
-        compose.run("up", "-d", "--no-deps", *_servers_first(names), log=log)
+        _start(compose, _servers_first(names), log)
+        (folder / _NOT_YET).unlink(missing_ok=True)
         remove_surplus(compose, compose.env.services)
         rolling.replace(compose, rolling.stale(compose, compose.env.get("CALLBOARD_IMAGE", IMAGE)), log, say)
         ready.wait_ready(compose, names, say)
-    except (Trouble, KeyboardInterrupt):
+    except Trouble as trouble:
+        trouble.tell()  # before what follows, which can take a minute
+        say(_left(compose, bool(before), log))
+        raise
+    except KeyboardInterrupt:
         if not before:
             _undo(compose, log)
         raise
     say(f"ready in {time.monotonic() - began:.1f} s")
     say(where(compose.env, new=new))
+
+
+def get_image(compose: Compose) -> None:
+    """Download the image that .env names unless it is here; raises Trouble when it is not to be had.
+
+    Compose would build this checkout instead, and give it that name.
+    """
+    name = compose.env.get("CALLBOARD_IMAGE")
+    if not name or not ours(compose.env) or compose.call("image", "inspect", name).returncode == 0:
+        return
+    say(f"downloading {name}")
+    done = compose.call("pull", "-q", name, timeout_s=_PULL_S)
+    if done.returncode != 0:
+        raise Trouble(
+            f".env: CALLBOARD_IMAGE={name} is not here and cannot be downloaded: "
+            f"{last_line(done.stderr or done.stdout)}; without the line, `make up` builds this checkout"
+        )
+
+
+def _changed(env: Env, folder: Path) -> list[str]:
+    """Write what RabbitMQ and Redis read; return who has not started with it yet.
+
+    Those of an earlier `up` that did not come to it are among them: theirs would stay the old passwords.
+    """
+    left = folder / _NOT_YET
+    before = left.read_text(encoding="utf-8").split() if left.exists() else []
+    changed = {*servers.write(env, folder), *before} & set(env.services)
+    left.write_text("\n".join(sorted(changed)), encoding="utf-8")
+    return sorted(changed)
+
+
+def _start(compose: Compose, names: list[str], log: Path) -> None:
+    try:
+        # Without waiting for one another, which some compose programs do for ever: see ready.py.
+        compose.run("up", "-d", "--no-deps", *names, log=log)
+    except Trouble:
+        # A port that was taken meanwhile is told better, with the line that moves it.
+        ready.check_ports(compose.env, {each.service for each in compose.running()})
+        raise
+
+
+def _left(compose: Compose, ran: bool, log: Path) -> str:
+    """Return what a start that failed leaves behind, undone as far as it can be."""
+    if not ran:
+        say("stopping what was started …")
+        _undo(compose, log)
+    try:
+        left = compose.running()
+    except Trouble:
+        return "`make ps` shows what runs"
+    if ran:
+        return (
+            f"{len(left)} containers run on, those of Callboard with this .env; when it is mended: `make up`"
+        )
+    return "some containers still run: `make down`" if left else "nothing runs now; the data is kept"
 
 
 def ours(env: Env) -> bool:

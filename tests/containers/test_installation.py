@@ -6,6 +6,7 @@ whatever compose program there is.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -38,9 +39,12 @@ class Installation:
 
     folder: Path
 
-    def run(self, *arguments: str) -> str:
+    def tried(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         argv = [sys.executable, "-m", "deploy.containers", *arguments]
-        done = subprocess.run(argv, cwd=self.folder, capture_output=True, text=True, check=False)
+        return subprocess.run(argv, cwd=self.folder, capture_output=True, text=True, check=False)
+
+    def run(self, *arguments: str) -> str:
+        done = self.tried(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -155,6 +159,23 @@ def test_a_rolling_restart_loses_nothing(installed: Installation) -> None:
     assert installed.run("restart").count("restarted in") == 6
     tasks = installed.ended(under_way)
     assert {(task["status"], task["attempts"]) for task in tasks} == {("succeeded", 1)}
+
+
+def test_a_wrong_password_is_told_and_mended(installed: Installation) -> None:
+    """As on a host whose Redis is another one's: its own would take the new password over."""
+    file = installed.folder / ".env"
+    before = file.read_text()
+    url = installed.compose.env.get("CALLBOARD_REDIS_URL")
+    dotenv.change(file, "COMPOSE_PROFILES", "web,worker")
+    dotenv.change(file, "CALLBOARD_REDIS_URL", re.sub(r":[^:@]*@", ":anothers-Xq7-2kd9Ws-kd03@", url))
+    done = installed.tried("up")
+    assert done.returncode == 1
+    assert done.stderr.startswith("callboard: Redis at redis:6379 refuses the user callboard; .env: CALLB")
+    assert "not ready after" not in done.stderr
+    dotenv.write_private(file, before)
+    installed.run("up")
+    (task_id,) = installed.submit(1, "reverse_text", {"text": "mended"})
+    assert installed.ended([task_id])[0]["result"] == "dednem"
 
 
 def test_a_key_is_made_in_a_container(installed: Installation) -> None:
