@@ -5,11 +5,22 @@ import signal
 from collections.abc import Generator, Iterator
 from types import FrameType
 
+import hypothesis
 import pytest
+from hypothesis import HealthCheck
 
 from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
 from tests.servers import running_rabbitmq, running_redis
+
+# Examples may take as long as they take, as machines are busy; fixtures serve all examples of a test.
+hypothesis.settings.register_profile(
+    "patient",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    print_blob=True,
+)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_configure() -> None:

@@ -94,7 +94,7 @@ def test_no_walk_breaks_a_promise(cluster: Cluster) -> None:
     print(f"CHAOS_SEED={number}")
     Walk.cluster, Walk.client = cluster, Client(cluster.addresses, cluster.ledger, random.Random(number))
     few = settings(
-        max_examples=3, stateful_step_count=20, deadline=None, database=None, phases=[Phase.generate],
+        max_examples=3, stateful_step_count=20, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     run_state_machine_as_test(seed(number)(Walk), settings=few)

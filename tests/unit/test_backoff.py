@@ -2,12 +2,10 @@
 
 import random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from callboard.tasks.backoff import FIRST_MS, JITTER, LONGEST_MS, backoff_ms
-
-UNHURRIED = settings(deadline=None)
 
 
 class Least(random.Random):
@@ -24,26 +22,22 @@ class Most(random.Random):
         return 1.0 - 2**-53
 
 
-@UNHURRIED
 @given(st.integers(-5, 10_000), st.randoms())
 def test_a_wait_is_never_below_one_second_nor_above_sixty(attempt: int, rng: random.Random) -> None:
     assert 1_000 <= backoff_ms(attempt, rng) <= 60_000
 
 
-@UNHURRIED
 @given(st.integers(1, 10_000))
 def test_the_least_wait_doubles_until_it_is_as_long_as_allowed(attempt: int) -> None:
     wait, following = backoff_ms(attempt, Least()), backoff_ms(attempt + 1, Least())
     assert following == min(2 * wait, LONGEST_MS)
 
 
-@UNHURRIED
 @given(st.integers(1, 5))
 def test_a_later_attempt_waits_longer_than_an_earlier_one_with_any_luck(attempt: int) -> None:
     assert backoff_ms(attempt, Most()) < backoff_ms(attempt + 1, Least())
 
 
-@UNHURRIED
 @given(st.integers(1, 100), st.randoms())
 def test_jitter_adds_at_most_half(attempt: int, rng: random.Random) -> None:
     least = backoff_ms(attempt, Least())

@@ -129,7 +129,7 @@ def test_ticks_over_a_change_of_clocks(text: str, time_zone: str, start: str, ex
     assert local(text, time_zone, start, len(expected)) == expected
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.tuples(values(0, 59, []), st.just("*")) | st.tuples(st.just("*/20"), values(0, 23, [])),
     st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"]),
@@ -185,7 +185,7 @@ EXPRESSIONS = st.tuples(
 ).map(" ".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(EXPRESSIONS)
 def test_what_is_taken_is_what_cronsim_reads(text: str) -> None:
     try:
@@ -199,7 +199,7 @@ def test_what_is_taken_is_what_cronsim_reads(text: str) -> None:
     assert words(text, "UTC").endswith(", UTC")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from(
         ["* * * * *", "*/7 * * * *", "30 2 * * *", "15 */2 * * *", "0 0 1 * *", "45 1,2 * * sun"]

@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from callboard.errors import CallboardError
@@ -135,7 +135,6 @@ def test_a_missing_file_is_said_to_be_missing(files: Files, name: str):
         assert isinstance(missing.value, FileNotFoundError)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.sampled_from("./\\~ab\0-*é\ud800"), max_size=12))
 def test_no_name_reads_outside(files: Files, root: Path, name: str):
     try:

@@ -4,13 +4,12 @@ import os
 import uuid
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from callboard.tasks.ids import created_ms, first_id_at, id_of, is_task_id, new_task_id
 from callboard.tasks.times import now_ms
 
-UNHURRIED = settings(deadline=None)
 LAST_MS = (1 << 48) - 1
 
 
@@ -72,7 +71,6 @@ def test_anything_but_a_canonical_lower_case_uuid_is_no_id(text: str) -> None:
     assert not is_task_id(text)
 
 
-@UNHURRIED
 @given(st.integers(0, LAST_MS))
 def test_the_first_id_of_a_millisecond_carries_that_time(at_ms: int) -> None:
     first = first_id_at(at_ms)
@@ -80,7 +78,6 @@ def test_the_first_id_of_a_millisecond_carries_that_time(at_ms: int) -> None:
     assert created_ms(first) == at_ms
 
 
-@UNHURRIED
 @given(st.integers(0, LAST_MS), st.integers(0, LAST_MS))
 def test_first_ids_sort_as_their_times_do(one: int, other: int) -> None:
     assert (first_id_at(one) < first_id_at(other)) == (one < other)
@@ -97,7 +94,6 @@ def test_times_that_no_id_can_hold_count_as_the_nearest_one(at_ms: int, nearest:
     assert first_id_at(at_ms) == first_id_at(nearest)
 
 
-@UNHURRIED
 @given(st.integers(0, LAST_MS), st.text(max_size=40), st.text(max_size=40))
 def test_the_id_of_something_at_a_time_is_always_the_same(at_ms: int, one: str, other: str) -> None:
     made = id_of(at_ms, one)

@@ -5,7 +5,7 @@ from typing import Any
 import dramatiq
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from callboard.tasks.ids import new_task_id
@@ -13,7 +13,6 @@ from callboard.tasks.message import Envelope, Options, encode, of_record, option
 from callboard.tasks.record import TaskRecord
 from callboard.tasks.states import Priority, State
 
-UNHURRIED = settings(deadline=None)
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 JSON = st.recursive(
@@ -45,7 +44,6 @@ def envelope(parameters: dict[str, Any], options: Options) -> Envelope:
     )
 
 
-@UNHURRIED
 @given(PARAMETERS, OPTIONS)
 def test_dramatiq_reads_our_message_as_its_own(parameters: dict[str, Any], options: Options) -> None:
     ours = envelope(parameters, options)
@@ -62,7 +60,6 @@ def test_dramatiq_reads_our_message_as_its_own(parameters: dict[str, Any], optio
     assert options_of(theirs.options) == options
 
 
-@UNHURRIED
 @given(PARAMETERS, OPTIONS)
 def test_we_read_what_dramatiq_writes(parameters: dict[str, Any], options: Options) -> None:
     ours = envelope(parameters, options)

@@ -4,16 +4,14 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from callboard.tasks.times import FIRST_MS, LAST_MS, from_rfc3339, now_ms, to_rfc3339
 
-UNHURRIED = settings(deadline=None)
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
-@UNHURRIED
 @given(st.integers(FIRST_MS, LAST_MS))
 def test_every_time_survives_the_way_out_and_in_again(at_ms: int) -> None:
     text = to_rfc3339(at_ms)
@@ -22,7 +20,6 @@ def test_every_time_survives_the_way_out_and_in_again(at_ms: int) -> None:
     assert from_rfc3339(text) == at_ms
 
 
-@UNHURRIED
 @given(st.datetimes(timezones=st.timezones()))
 def test_whatever_is_read_can_be_written(moment: datetime) -> None:
     try:

@@ -207,7 +207,6 @@ def test_no_sequence_of_operations_leads_off_the_table_of_states(memory_bench: B
         settings=settings(
             max_examples=60,
             stateful_step_count=50,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

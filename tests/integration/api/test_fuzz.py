@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.integration.api import problem
@@ -63,11 +63,7 @@ bodies = (
     values | st.dictionaries(st.sampled_from(FIELDS), values | st.sampled_from(TYPES), max_size=5) | nearly
 )
 
-FUZZ = settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+FUZZ = settings(max_examples=150)
 
 
 def check(answer: httpx.Response) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.integration.live.conftest import Stack, Web
@@ -29,7 +29,7 @@ def long_tasks(embedded: Web, stack: Stack) -> dict[int, tuple[str, list[Message
 
 
 @pytest.mark.parametrize("way", ["header", "query"])
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(data=st.data())
 def test_a_finished_task_cut_anywhere_is_put_together_without_gap_or_repeat(
     long_tasks: dict[int, tuple[str, list[Message], int]], web: Web, way: str, data: st.DataObject
@@ -66,7 +66,7 @@ def _resumed(web: Web, task_id: str, found: list[Message], way: str) -> Sse:
     return web.events(task_id, after=int(found[-1].id))
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4)
 @given(cuts=st.lists(st.integers(1, 25), min_size=3, max_size=15))
 def test_a_running_task_cut_again_and_again_loses_and_repeats_nothing(
     web: Web, tmp_path_factory: pytest.TempPathFactory, cuts: list[int]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.files import File, file_processing
@@ -75,7 +75,6 @@ def test_a_first_row_of_numbers_is_no_header(process):
     assert (found["rows"], found["header"]) == (2, None)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(
         st.lists(st.text(st.sampled_from('ab ,;"\r\né'), min_size=1, max_size=8), min_size=2, max_size=2),
@@ -97,7 +96,6 @@ def test_rows_are_counted_as_the_csv_module_wrote_them(process, rows):
         assert (found["rows"], found["columns"], found["ragged_rows"]) == (len(rows), 2, 0)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\ufeff\ufffe")))
 def test_lines_and_words_of_any_text(process, text):
     found = process("any.txt", text.encode())
@@ -105,7 +103,6 @@ def test_lines_and_words_of_any_text(process, text):
     assert found["words"] == len(text.split())
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200))
 def test_any_bytes_are_measured(process, content):
     for name in ("any.csv", "any.bin"):

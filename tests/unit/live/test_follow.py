@@ -86,7 +86,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(before=st.integers(1, 40), start=st.integers(0, 45), steps=STEPS, inside=STEPS)
 async def test_no_interleaving_of_replay_and_live_gives_a_gap_or_a_repeat(
     before: int, start: int, steps: list[tuple[str, int]], inside: list[tuple[str, int]]

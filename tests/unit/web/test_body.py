@@ -5,13 +5,11 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from web.body import DEPTH_MOST, DIGITS_MOST, decode, parse
 from web.problems import RequestProblem
-
-UNHURRIED = settings(deadline=None)
 
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
 numbers = st.integers(1 - 10**DIGITS_MOST, 10**DIGITS_MOST - 1) | st.floats(
@@ -35,7 +33,6 @@ def pointers(body: str | bytes) -> list[str]:
     return [pointer for pointer, _ in flaws(body)]
 
 
-@UNHURRIED
 @given(value=values, ascii_only=st.booleans(), indent=st.none() | st.just(2))
 def test_json_without_flaws_is_what_python_makes_of_it(
     value: Any, ascii_only: bool, indent: int | None
@@ -45,7 +42,6 @@ def test_json_without_flaws_is_what_python_makes_of_it(
     assert repr(decoded) == repr(value)  # 1 is not 1.0 and 0.0 is not -0.0
 
 
-@UNHURRIED
 @given(body=st.binary(max_size=40) | text.map(str.encode))
 def test_any_bytes_are_decoded_as_json_or_refused(body: bytes) -> None:
     try:
@@ -56,7 +52,6 @@ def test_any_bytes_are_decoded_as_json_or_refused(body: bytes) -> None:
         assert decoded == json.loads(body)
 
 
-@UNHURRIED
 @given(
     value=values.filter(bool),
     bad=st.sampled_from(["NaN", "1e999", '"\\u0000"', '"\\ud800"', '{"a":1,"a":2}']),
