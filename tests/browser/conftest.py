@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from tests.integration.api import serving
 from tests.integration.api.serving import Board
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -36,6 +37,7 @@ EXPECTED = (
     "status of 503",
     "net::ERR_INTERNET_DISCONNECTED",
     "net::ERR_CONNECTION_RESET",
+    "net::ERR_NETWORK_CHANGED",  # an interface of this machine came or went: a container beside us
 )
 
 
@@ -53,6 +55,7 @@ def chromium() -> str | None:
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        expect.set_options(timeout=PATIENCE_S * 1000)
         yield started
         await started.close()
 
@@ -69,7 +72,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
 async def context(browser: Browser, board: Board) -> AsyncIterator[BrowserContext]:
     """A fresh profile, as wide as a desk; `page.goto("/")` is the home page."""
     made = await browser.new_context(base_url=board.url, viewport={"width": 1280, "height": 900}, locale="en")
-    made.set_default_timeout(10_000)
+    made.set_default_timeout(PATIENCE_S * 1000)
     yield made
     await made.close()
 

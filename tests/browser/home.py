@@ -4,9 +4,6 @@ import re
 
 from playwright.async_api import Locator, Page, expect
 
-#: Milliseconds for what a task does; anything else is there at once.
-PATIENCE_MS = 20_000
-
 
 class Home:
     """The form, and the task that it submitted."""
@@ -48,7 +45,7 @@ class Home:
 
     async def ends(self, status: str = "succeeded") -> None:
         """Wait until the submitted task has ended like this."""
-        await expect(self.status).to_have_text(status, timeout=PATIENCE_MS)
+        await expect(self.status).to_have_text(status)
 
     async def fold_out(self, title: str) -> None:
         await self.page.get_by_text(title, exact=True).click()

@@ -11,6 +11,7 @@ from tests.browser.home import Home
 from tests.browser.test_accessibility import violations
 from tests.integration.api import serving
 from tests.integration.api.serving import Board
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -33,7 +34,7 @@ async def visitor(browser: Browser, guarded: Board) -> AsyncIterator[BrowserCont
     made = await browser.new_context(
         base_url=guarded.url, viewport={"width": 1280, "height": 900}, locale="en"
     )
-    made.set_default_timeout(10_000)
+    made.set_default_timeout(PATIENCE_S * 1000)
     yield made
     await made.close()
 

@@ -17,6 +17,7 @@ from tests.browser.test_fleet import CORPUS, MADE
 from tests.integration.dashboard import site as sites
 from tests.integration.dashboard.site import Site
 from tests.integration.worker.harness import Installation
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -54,7 +55,7 @@ def tasks(board: Installation) -> dict[str, str]:
 async def page(browser: Browser, site: Site) -> AsyncIterator[Page]:
     """A page of a fresh profile; the test fails if it logs anything or asks another host for anything."""
     context = await browser.new_context(base_url=site.url, viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_S * 1000)
     troubles: list[str] = []
     page = await context.new_page()
     page.on("console", lambda message: troubles.append(message.text))

@@ -10,7 +10,6 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from callboard.local.ports import free_ports
-from tests.browser.home import PATIENCE_MS
 from tests.browser.test_problems import HOSTILE, SHOWN
 from tests.browser.test_task_page import UNKNOWN
 from tests.integration.api import serving
@@ -50,27 +49,23 @@ async def test_what_failed_is_grouped_and_retried_with_its_number(page: Page, bo
     dialog = page.get_by_role("dialog")
     await expect(dialog).to_contain_text(f"Retry {number} tasks?")
     await dialog.get_by_role("button", name=f"Retry {number} tasks").click()
-    await expect(page.locator("#operation .words")).to_have_text(
-        f"{number} of {number} tasks retried", timeout=PATIENCE_MS
-    )
+    await expect(page.locator("#operation .words")).to_have_text(f"{number} of {number} tasks retried")
     await page.locator("section.group h2 a", has_text="file_processing").click()
     await expect(page).to_have_url(re.compile(r"/tasks\?status=failed&type=file_processing"))
 
 
 async def test_queues_and_workers_show_what_goes_on(page: Page, board: Board) -> None:
-    task = board.submit("long_running", {"duration": 30})
+    task = board.submit("long_running", {"duration": 600})
     await page.goto("/queues")
     queue = page.locator("section.queue[data-name=default]")
-    await expect(queue).to_contain_text(re.compile(r"[1-9]\d* of \d+ threads? busy"), timeout=PATIENCE_MS)
+    await expect(queue).to_contain_text(re.compile(r"[1-9]\d* of \d+ threads? busy"))
     await expect(queue.locator(".types")).to_contain_text("long_running")
     await page.goto("/workers")
     worker = page.locator("section.worker")
-    await expect(worker.locator(f"a[href='/tasks/{task['task_id']}']")).to_have_text(
-        "long_running", timeout=PATIENCE_MS
-    )
+    await expect(worker.locator(f"a[href='/tasks/{task['task_id']}']")).to_have_text("long_running")
     await expect(worker).to_contain_text("MiB")
     board.client.post(task["links"]["cancel"])
-    await expect(worker.locator(f"a[href='/tasks/{task['task_id']}']")).to_have_count(0, timeout=PATIENCE_MS)
+    await expect(worker.locator(f"a[href='/tasks/{task['task_id']}']")).to_have_count(0)
 
 
 async def test_hostile_tasks_are_only_text_everywhere(page: Page, board: Board) -> None:
@@ -108,7 +103,7 @@ async def test_a_megabyte_is_shown_in_part_and_on_demand(page: Page, board: Boar
     task = board.run("data_processing", {"data": text})
     await page.goto(f"/tasks/{task['task_id']}")
     view = page.locator("#parameters .json")
-    await expect(view.get_by_role("button", name="more characters")).to_be_visible(timeout=PATIENCE_MS)
+    await expect(view.get_by_role("button", name="more characters")).to_be_visible()
     assert len(await view.inner_text()) < 10_000
     await expect(page.locator("#outcome")).to_contain_text('"words": 240,000'.replace(",", ""))
     await expect(page.locator(MADE)).to_have_count(0)

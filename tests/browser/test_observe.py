@@ -15,10 +15,10 @@ from playwright.async_api import Browser, Locator, Page, expect
 from callboard.local.ports import accepts
 from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
-from tests.browser.home import PATIENCE_MS
 from tests.browser.test_task_page import UNKNOWN
 from tests.integration.api import serving
 from tests.integration.api.serving import ROOT, Board
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -71,15 +71,15 @@ async def test_ids_are_pasted_kept_in_the_address_and_closed(observe: Observe, b
 
 async def test_an_unknown_id_is_a_card_that_says_so(observe: Observe) -> None:
     await observe.open(UNKNOWN)
-    await expect(observe.card(UNKNOWN)).to_contain_text("There is no task with this id", timeout=PATIENCE_MS)
+    await expect(observe.card(UNKNOWN)).to_contain_text("There is no task with this id")
 
 
 async def test_a_task_is_followed_by_its_quarters(observe: Observe, board: Board) -> None:
     task = board.submit("long_running", {"duration": 2.4})
     await observe.open(task["task_id"])
     card = observe.card(task["task_id"])
-    for percent in (50, 75, 100):
-        await expect(card.locator(".stages li").last).to_contain_text(f"{percent} %", timeout=PATIENCE_MS)
+    for at, percent in enumerate((25, 50, 75, 100)):
+        await expect(card.locator(".stages li").nth(at)).to_contain_text(f"{percent} %")
     await expect(card.locator(".badge")).to_have_text("succeeded")
     await expect(card.locator(".line")).to_have_count(4)
 
@@ -106,17 +106,17 @@ class Restartable:
 
     async def end_web(self) -> None:
         """Send SIGTERM and wait."""
-        await asyncio.to_thread(self.board.processes[0].stop, 15)
+        await asyncio.to_thread(self.board.processes[0].stop, PATIENCE_S)
 
     async def begin_web(self) -> None:
         web = self.board.processes[0]
         web.start([sys.executable, "-m", "callboard", "web"], self._env)
-        listens = {"timeout_s": 20, "what": "the web process listens"}
+        listens = {"timeout_s": PATIENCE_S, "what": "the web process listens"}
         await asyncio.to_thread(web.wait_until, lambda: accepts(self.board.port), **listens)
 
     def logged(self, task_id: str) -> list[str]:
         """Return the messages the task logged, as the API has them."""
-        with httpx.Client(base_url=self.board.url) as client:
+        with httpx.Client(base_url=self.board.url, timeout=PATIENCE_S) as client:
             found = client.get(f"/api/tasks/{task_id}/logs").json()
         return [line["message"] for attempt in found["attempts"] for line in attempt["lines"]]
 
@@ -134,7 +134,7 @@ async def test_a_restart_of_web_in_the_middle_loses_and_repeats_nothing(
     await observe.open(*ids)
     await other.goto(f"/tasks/{ids[0]}")
     for task_id in ids:
-        await expect(observe.card(task_id).locator(".line")).not_to_have_count(0, timeout=PATIENCE_MS)
+        await expect(observe.card(task_id).locator(".line")).not_to_have_count(0)
     await real.end_web()
     for task_id in ids:
         await expect(observe.card(task_id).locator(".live")).to_have_text("Disconnected… Reconnecting…")
@@ -143,11 +143,11 @@ async def test_a_restart_of_web_in_the_middle_loses_and_repeats_nothing(
     await real.begin_web()
     for task_id in ids:
         card = observe.card(task_id)
-        await expect(card.locator(".percent")).to_have_text("100 %", timeout=PATIENCE_MS)
-        await expect(card.locator(".badge")).to_have_text("succeeded", timeout=PATIENCE_MS)
+        await expect(card.locator(".percent")).to_have_text("100 %")
+        await expect(card.locator(".badge")).to_have_text("succeeded")
         await complete(card, real.logged(task_id))
         await expect(card.locator(".live")).to_have_text("")
-    await expect(other.locator("#status")).to_have_text("succeeded", timeout=PATIENCE_MS)
+    await expect(other.locator("#status")).to_have_text("succeeded")
     await complete(other.locator("#log"), real.logged(ids[0]))
     await context.close()
 

@@ -1,5 +1,6 @@
 """What goes wrong is said, at its place, in words; and what is hostile is only text."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import pytest
 from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import PLAIN_HOST
-from tests.browser.home import PATIENCE_MS, Home
+from tests.browser.home import Home
 from tests.integration.api.serving import Board
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -88,13 +90,13 @@ async def test_a_server_that_is_not_ready_or_not_there_is_said_and_waited_for(
     await home.page.route("**/api/tasks*", unready)
     await home.submit()
     await expect(home.alert).to_contain_text("RabbitMQ does not answer")
-    await expect(banner).to_contain_text("RabbitMQ does not answer", timeout=PATIENCE_MS)
+    await expect(banner).to_contain_text("RabbitMQ does not answer")
     await home.page.unroute("**/api/tasks*")
-    await expect(banner).to_be_hidden(timeout=PATIENCE_MS)
+    await expect(banner).to_be_hidden()
     await context.set_offline(True)
-    await expect(banner).to_contain_text("cannot be reached", timeout=PATIENCE_MS)
+    await expect(banner).to_contain_text("cannot be reached")
     await context.set_offline(False)
-    await expect(banner).to_be_hidden(timeout=PATIENCE_MS)
+    await expect(banner).to_be_hidden()
     await home.submit()
     await home.ends()
 
@@ -170,3 +172,37 @@ async def test_a_curl_command_can_be_copied_without_https(home: Home, board: Boa
     )
     await home.submit()
     await home.ends()
+
+
+async def test_a_page_that_lost_a_script_is_loaded_again(page: Page) -> None:
+    """Nothing on it moved any more, and nothing said so."""
+    lost: list[str] = []
+
+    async def lose_the_first(route: Route) -> None:
+        if lost:
+            await route.continue_()
+            return
+        lost.append(route.request.url)
+        await route.abort("connectionreset")
+
+    await page.route("**/static/badges.js*", lose_the_first)
+    await page.goto("/tasks")
+    await expect(page.locator("#live")).to_have_text("Live")
+    assert len(lost) == 1
+    assert await page.evaluate("sessionStorage.length") == 0
+
+
+async def test_a_page_whose_script_is_missing_for_good_is_left_alone(page: Page) -> None:
+    last, loads = asyncio.Event(), 0
+
+    def loaded(_: Page) -> None:
+        nonlocal loads
+        loads += 1
+        if loads == 6:
+            last.set()
+
+    page.on("load", loaded)
+    await page.route("**/static/badges.js*", lambda route: route.abort("connectionreset"))
+    await page.goto("/tasks")
+    await asyncio.wait_for(last.wait(), PATIENCE_S)
+    assert await page.evaluate("sessionStorage.getItem('reloads')") == "5"

@@ -9,7 +9,6 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Locator, Page, Route, expect
 
-from tests.browser.home import PATIENCE_MS
 from tests.browser.test_accessibility import violations
 from tests.browser.test_fleet import MADE
 from tests.browser.test_problems import HOSTILE, SHOWN
@@ -44,27 +43,27 @@ async def test_a_queue_is_paused_and_resumed(page: Page, board: Board, queue: Lo
     assert board.client.get(f"/api/queues/{NAME}").json()["paused"] is True
     await expect(page.locator("#sum")).to_contain_text("1 paused")
     task = board.submit("email_sending", MAIL)
-    await expect(queue.locator(".big strong")).to_have_text("1", timeout=PATIENCE_MS)
+    await expect(queue.locator(".big strong")).to_have_text("1")
     other = await page.context.new_page()
     await other.goto(f"/tasks/{task['task_id']}")
     await expect(other.locator("#paused")).to_have_text(f"Waits: the queue {NAME} is paused.")
     await other.close()
     await page.goto("/")
     problem = page.locator(f"#problem-list li[data-key='queue-paused:{NAME}']")
-    await expect(problem).to_contain_text(f"The queue {NAME} is paused", timeout=PATIENCE_MS)
+    await expect(problem).to_contain_text(f"The queue {NAME} is paused")
     await problem.get_by_role("link", name="Queues").click()
     await queue.get_by_role("button", name=f"Resume {NAME}").click()
     await expect(queue.locator(".badge", has_text="paused")).to_have_count(0)
     assert board.ended(task["task_id"])["status"] == "succeeded"
     await page.goto("/")
-    await expect(problem).to_have_count(0, timeout=PATIENCE_MS)
+    await expect(problem).to_have_count(0)
 
 
 async def test_a_queue_is_purged_with_its_number(page: Page, board: Board, queue: Locator) -> None:
     await pause(queue)
     waiting = [board.submit("email_sending", MAIL) for _ in range(3)]
     delayed = board.submit("email_sending", MAIL, delay=3600)
-    await queue.get_by_role("button", name=f"Purge {NAME}…").click(timeout=PATIENCE_MS)
+    await queue.get_by_role("button", name=f"Purge {NAME}…").click()
     dialog = page.get_by_role("dialog")
     await expect(dialog.get_by_role("button", name="Cancel 3 tasks")).to_be_visible()
     await dialog.get_by_label("Also 1 delayed task").check()
@@ -74,17 +73,15 @@ async def test_a_queue_is_purged_with_its_number(page: Page, board: Board, queue
     await queue.get_by_role("button", name=f"Purge {NAME}…").click()
     await dialog.get_by_label("Also 1 delayed task").check()
     await dialog.get_by_role("button", name="Cancel 4 tasks").click()
-    await expect(page.locator("#operation .words")).to_have_text(
-        "4 of 4 tasks cancelled", timeout=PATIENCE_MS
-    )
+    await expect(page.locator("#operation .words")).to_have_text("4 of 4 tasks cancelled")
     assert {board.get(each["task_id"])["status"] for each in (*waiting, delayed)} == {"cancelled"}
-    await expect(queue.get_by_role("button", name=f"Purge {NAME}…")).to_be_hidden(timeout=PATIENCE_MS)
+    await expect(queue.get_by_role("button", name=f"Purge {NAME}…")).to_be_hidden()
 
 
 async def test_a_number_that_has_changed_is_asked_again(page: Page, board: Board, queue: Locator) -> None:
     await pause(queue)
     board.submit("email_sending", MAIL)
-    await queue.get_by_role("button", name=f"Purge {NAME}…").click(timeout=PATIENCE_MS)
+    await queue.get_by_role("button", name=f"Purge {NAME}…").click()
     dialog = page.get_by_role("dialog")
     await expect(dialog.get_by_role("button", name="Cancel 1 task")).to_be_visible()
     late = board.submit("email_sending", MAIL)
@@ -92,9 +89,7 @@ async def test_a_number_that_has_changed_is_asked_again(page: Page, board: Board
     await expect(dialog).to_contain_text("Their number has just changed.")
     assert board.get(late["task_id"])["status"] == "queued"
     await dialog.get_by_role("button", name="Cancel 2 tasks").click()
-    await expect(page.locator("#operation .words")).to_have_text(
-        "2 of 2 tasks cancelled", timeout=PATIENCE_MS
-    )
+    await expect(page.locator("#operation .words")).to_have_text("2 of 2 tasks cancelled")
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
@@ -125,4 +120,4 @@ async def test_problems_are_only_text_and_have_no_violation(page: Page, scheme: 
     assert await violations(page) == []
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
     answers[0] = {"status": "ok", "checked_at": None, "problems": [], "not_checked": []}
-    await expect(page.locator("#problems")).to_be_hidden(timeout=PATIENCE_MS)
+    await expect(page.locator("#problems")).to_be_hidden()

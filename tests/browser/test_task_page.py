@@ -1,13 +1,15 @@
 """The page of one task: its course live, its attempts, its log, and what can be done with it."""
 
+import asyncio
 import json
 import re
 
 import pytest
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
-from tests.browser.home import PATIENCE_MS, Home
+from tests.browser.home import Home
 from tests.integration.api.serving import Board
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -34,7 +36,14 @@ class TaskPage:
         return self.page.locator("#actions").get_by_role("button", name=name, exact=True)
 
     async def ends(self, status: str) -> None:
-        await expect(self.status).to_have_text(status, timeout=PATIENCE_MS)
+        await expect(self.status).to_have_text(status)
+
+
+async def comes_true(place: Locator, script: str) -> None:
+    """Wait until something is true in the page."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not await place.evaluate(script):
+            pass
 
 
 @pytest.fixture
@@ -48,12 +57,13 @@ async def test_a_long_task_is_seen_at_every_quarter_also_from_a_second_tab(
     made = board.submit("long_running", {"duration": 8})
     await task.open(made["task_id"])
     other = TaskPage(await context.new_page())
-    for percent, name in zip(
-        ("25", "50", "75", "100"), ("STARTED", "PROCESSING", "CONCLUDING", "COMPLETED"), strict=True
-    ):
-        await expect(task.percent).to_have_text(f"{percent} %", timeout=PATIENCE_MS)
-        await expect(task.stages.last).to_have_text(re.compile(f"{name}\\s+{percent} %"))
-        if percent == "50":
+    quarters = {"STARTED": 25, "PROCESSING": 50, "CONCLUDING": 75, "COMPLETED": 100}
+    for at, (name, percent) in enumerate(quarters.items()):
+        await expect(task.stages.nth(at)).to_have_text(re.compile(f"{name}\\s+{percent} %"))
+        # A busy browser may show a quarter only when the next one is there.
+        so_far = "|".join(map(str, list(quarters.values())[at:]))
+        await expect(task.percent).to_have_text(re.compile(f"^({so_far}) %$"))
+        if percent == 50:
             await other.open(made["task_id"])
             await task.page.bring_to_front()
     for each in (task, other):
@@ -183,13 +193,13 @@ async def test_the_log_follows_unless_somebody_scrolled_up(task: TaskPage, board
     await task.open(made["task_id"])
     log = task.page.locator("#log")
     at_end = "it => it.scrollTop > 0 && it.scrollTop + it.clientHeight >= it.scrollHeight - 24"
-    await expect(task.lines.nth(9)).to_be_attached(timeout=PATIENCE_MS)
-    assert await log.evaluate(at_end)
+    await expect(task.lines.nth(9)).to_be_attached()
+    await comes_true(log, at_end)
     await log.evaluate("it => { it.scrollTop = 0; }")
-    await expect(task.lines).to_have_count(20, timeout=PATIENCE_MS)
+    await expect(task.lines).to_have_count(20)
     assert await log.evaluate("it => it.scrollTop") == 0
     await task.page.get_by_role("button", name="Newest lines").click()
-    assert await log.evaluate(at_end)
+    await comes_true(log, at_end)
     numbers = [re.findall(r"stage number (\d+)", text) for text in await task.lines.all_inner_texts()]
     assert numbers == [[str(n)] for n in range(20)]
 

@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 from actors.email import Email, email_sending
 from callboard import Permanent, Resources, Run, use_run
 from callboard.files import Files
+from tests.patience import PATIENCE_S
 
 TASK_ID = "01997a3c-0000-7000-8000-000000000002"
 MESSAGE_ID = f"<{TASK_ID}@callboard>"
@@ -83,6 +84,7 @@ def free_port() -> int:
 @contextmanager
 def serving(handler: Server, **options) -> Iterator[str]:
     """Serve until the end of the block; gives `host:port`."""
+    options = {"ready_timeout": PATIENCE_S, **options}
     controller = Controller(handler, hostname="127.0.0.1", port=free_port(), **options)
     controller.start()
     try:

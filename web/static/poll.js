@@ -2,6 +2,9 @@
 
 import { connection } from "./api.js";
 
+/** The longest pause after a slow answer: one may have been slow because this page itself was busy. */
+const SLOW_MS = 15_000;
+
 /** Call `read` now and then every `everyMs`, longer while it fails or is slow. Returns a function to do it at once. */
 export function poll(read, everyMs) {
   const sign = {};
@@ -22,7 +25,8 @@ export function poll(read, everyMs) {
     }
     busy = false;
     connection.tellStream(sign, failures ? "lost" : "live");
-    const wait = Math.max(everyMs * 2 ** Math.min(failures, 2), 5 * (performance.now() - began));
+    const slow = Math.min(5 * (performance.now() - began), SLOW_MS);
+    const wait = Math.max(everyMs * 2 ** Math.min(failures, 2), slow);
     if (!document.hidden) timer = setTimeout(again, wait);
   };
   document.addEventListener("visibilitychange", () => {

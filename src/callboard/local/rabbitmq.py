@@ -96,7 +96,7 @@ class RabbitNode:
     def start(self) -> None:
         """Start epmd and the node as children of this process; `wait_ready` tells when it serves."""
         self.epmd.start(*self.epmd_command())
-        self.epmd.wait_until(lambda: accepts(self.epmd_port), timeout_s=10.0, what="epmd listens")
+        self.epmd.wait_until(lambda: accepts(self.epmd_port), timeout_s=60.0, what="epmd listens")
         self.process.start(*self.command())
 
     def wait_ready(self, timeout_s: float = 60.0) -> float:

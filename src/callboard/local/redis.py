@@ -78,7 +78,7 @@ class RedisServer:
         """Start it as a child of this process; `wait_ready` tells when it serves."""
         self.process.start(*self.command())
 
-    def wait_ready(self, timeout_s: float = 30.0) -> float:
+    def wait_ready(self, timeout_s: float = 60.0) -> float:
         """Wait until it answers PING, data loaded; return the seconds that took. Raises LocalServerError."""
         return self.process.wait_until(self.answers, timeout_s=timeout_s, what="Redis answers PING")
 

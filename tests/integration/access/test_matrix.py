@@ -4,11 +4,11 @@ import re
 
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from callboard.access.roles import Role, allows, in_words
 from tests.integration.access.conftest import GIVEN, Guarded
 from tests.integration.api import problem
+from tests.integration.live.watch import connect
 from tests.patience import PATIENCE_S
 from web.access import RULES, Rule
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from callboard.access.gate import REMEMBERED_S, Gate
 from callboard.access.keyring import POLL_S
@@ -24,6 +23,7 @@ from tests.integration.access.conftest import GIVEN, Guarded, heard, request
 from tests.integration.api import problem
 from tests.integration.live.conftest import Web
 from tests.integration.live.sse import Sse
+from tests.integration.live.watch import connect
 from tests.patience import PATIENCE_S, wait_until
 
 #: Seconds a client stays whose request may be held for 60.

@@ -7,13 +7,13 @@ from http.cookies import SimpleCookie
 import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from callboard.access.roles import Role
 from callboard.access.secret import digest_of
 from callboard.store.keys import keys_for
 from tests.integration.access.conftest import GIVEN, Guarded, heard
 from tests.integration.api import problem
+from tests.integration.live.watch import connect
 from tests.patience import PATIENCE_S
 
 SignIn = Callable[..., httpx.Client]

@@ -12,6 +12,7 @@ from aiosmtpd.controller import Controller
 from callboard.local.ports import free_ports
 from tests.integration.api import serving
 from tests.integration.api.serving import Board
+from tests.patience import PATIENCE_S
 
 MODES = ("embedded", "stack")
 
@@ -40,7 +41,7 @@ def mailbox() -> Mailbox:
 def smtp_url(mailbox: Mailbox) -> Iterator[str]:
     """The address of a real SMTP server."""
     (port,) = free_ports(1)
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
+    controller = Controller(mailbox, hostname="127.0.0.1", port=port, ready_timeout=PATIENCE_S)
     controller.start()
     yield f"smtp://127.0.0.1:{port}"
     controller.stop()

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
 
 from tests.integration.api import problem, serving
 from tests.integration.api.serving import Board, body
+from tests.integration.live.watch import connect
 from tests.patience import PATIENCE_S
 
 REVERSE = body("reverse_text", {"text": "a"})

@@ -9,12 +9,11 @@ from socket import SHUT_RDWR
 import pytest
 import redis
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from tests.integration.api import problem
 from tests.integration.live.conftest import Stack, Web
 from tests.integration.live.sse import Sse
-from tests.integration.live.watch import subscribers, subscriptions, wait_until
+from tests.integration.live.watch import connect, subscribers, subscriptions, wait_until
 from tests.patience import PATIENCE_S
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
 from tests.integration.live.conftest import Stack, Web, running_stack
 from tests.integration.live.sse import Message, Sse, numbers
-from tests.integration.live.watch import wait_until
+from tests.integration.live.watch import connect, wait_until
 from tests.patience import PATIENCE_S
 from tests.servers import running_redis
 

@@ -8,11 +8,10 @@ from pathlib import Path
 import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from tests.integration.live.conftest import Stack, Web
 from tests.integration.live.sse import numbers
-from tests.integration.live.watch import wait_until
+from tests.integration.live.watch import connect, wait_until
 from tests.patience import PATIENCE_S
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
 from tests.integration.live.conftest import Web
+from tests.integration.live.watch import connect
 from tests.patience import PATIENCE_S
 
 UNKNOWN = "01999999-0000-7000-8000-000000000000"
@@ -19,7 +20,7 @@ UNKNOWN = "01999999-0000-7000-8000-000000000000"
 
 def opened(web: Web, task_id: str, query: str = "", **options: Any) -> ClientConnection:
     address = f"ws://127.0.0.1:{web.port}/ws/tasks/{task_id}{query}"
-    return connect(address, open_timeout=PATIENCE_S, close_timeout=PATIENCE_S, max_queue=None, **options)
+    return connect(address, close_timeout=PATIENCE_S, max_queue=None, **options)
 
 
 def messages(ws: ClientConnection) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Waits for what a server shows, with a deadline."""
+"""Waits for what a server shows, with a deadline, and WebSockets with the same patience."""
 
 import threading
 import time
@@ -6,8 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
+from websockets.sync import client
 
 from tests.patience import PATIENCE_S
+
+
+def connect(address: str, **options: Any) -> client.ClientConnection:
+    """Open a WebSocket that waits for its server as long as tests do."""
+    return client.connect(address, open_timeout=PATIENCE_S, ping_timeout=None, **options)
 
 
 def wait_until(ready: Callable[[], Any], what: str) -> Any:
@@ -20,12 +26,12 @@ def wait_until(ready: Callable[[], Any], what: str) -> Any:
     return found
 
 
-def subscribers(client: "redis.Redis", channel: str) -> int:
+def subscribers(redis_client: "redis.Redis", channel: str) -> int:
     """Return how many connections have subscribed to a channel."""
-    ((_, number),) = client.pubsub_numsub(channel)
+    ((_, number),) = redis_client.pubsub_numsub(channel)
     return int(number)
 
 
-def subscriptions(client: "redis.Redis") -> list[dict[str, Any]]:
+def subscriptions(redis_client: "redis.Redis") -> list[dict[str, Any]]:
     """Return the connections that have subscribed to something."""
-    return [each for each in client.client_list() if int(each["sub"]) > 0]
+    return [each for each in redis_client.client_list() if int(each["sub"]) > 0]

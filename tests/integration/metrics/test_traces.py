@@ -128,7 +128,7 @@ def test_traces_without_opentelemetry_are_refused_at_start(tmp_path: Path, comma
     }
     argv = [sys.executable, "-m", "callboard", command]
     done = subprocess.run(
-        argv, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
+        argv, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert done.returncode == 2, done.stderr
     assert "CALLBOARD_TRACES=on needs OpenTelemetry" in done.stderr
