@@ -101,7 +101,7 @@ def test_giving_up_ends_every_wait_at_once(monkeypatch: pytest.MonkeyPatch) -> N
         assert waiting.acquire(timeout=PATIENCE_S)
     made.give_up()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE_S)
     assert outcomes == ["abandoned"] * 4
 
 

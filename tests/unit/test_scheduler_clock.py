@@ -61,7 +61,7 @@ def running(hand: Hand) -> Iterator[None]:
         yield
     finally:
         clock.stop()
-        clock.join(10)
+        clock.join(PATIENCE_S)
     assert not clock.is_alive()
 
 

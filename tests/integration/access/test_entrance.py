@@ -13,7 +13,7 @@ from callboard.local.redis import RedisServer
 from tests.integration.access.conftest import GIVEN, Guarded, request
 from tests.integration.api import problem
 from tests.integration.live.conftest import ROOT, web_process
-from tests.patience import wait_until
+from tests.patience import PATIENCE_S, wait_until
 
 KEY = "cb_" + "k" * 43
 ANYWHERE = "0.0.0.0"  # noqa: S104 - never bound: each of these starts is refused
@@ -29,7 +29,7 @@ def refused(command: str, **settings: Any) -> str:
         env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", **env},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 2, done.stderr
