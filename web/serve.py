@@ -1,6 +1,7 @@
 """Runs the application under gunicorn with its asgi worker; `callboard web` and `run` call it."""
 
 import os
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -20,9 +21,12 @@ from web.whole import WholeBodies
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     """gunicorn, configured from the settings and nothing else."""
 
-    def __init__(self, settings: Settings, shared: SharedFiles | None) -> None:
+    def __init__(
+        self, settings: Settings, shared: SharedFiles | None, listening: Callable[[], None] | None
+    ) -> None:
         self._settings = settings
         self._shared = shared
+        self._listening = listening
         super().__init__()
 
     def load_config(self) -> None:
@@ -49,6 +53,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         }
         if self._shared is not None:
             options["child_exit"] = partial(_child_exit, self._shared)
+        if (listening := self._listening) is not None:
+            options["when_ready"] = lambda _arbiter: listening()
         for name, value in options.items():
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
@@ -63,13 +69,16 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         return Forwarded(app, parse_networks(",".join(settings.proxies))) if settings.proxies else app
 
 
-def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; of several web processes, this one starts and watches the others."""
+def run(settings: Settings, listening: Callable[[], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; of several web processes, this one starts and watches the others.
+
+    `listening` is called as soon as connections are accepted.
+    """
     logs.setup(settings.log_level, settings.log_format)
     traces.check(settings)
     shared = SharedFiles() if settings.web_processes > 1 else None
     try:
-        Server(settings, shared).run()
+        Server(settings, shared, listening).run()
     finally:
         if shared is not None and os.getpid() == shared.owner:
             shared.remove()

@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +75,14 @@ def _parser() -> argparse.ArgumentParser:
 def _run(_options: argparse.Namespace) -> int:
     settings = replace(from_env({**environment(), **_memory()}), web_processes=1)
     address = f"http://{settings.host}:{settings.port}"
-    print(
+    text = (
         f"Callboard listens on {address} (embedded: one process, nothing survives it).\n"
         f"Try:  curl -s {address}/api/tasks -H 'Content-Type: application/json' -H 'Prefer: wait=5' \\\n"
         """        -d '{"task_type": "reverse_text", "parameters": {"text": "stressed"}}'\n"""
-        "Stop with Ctrl-C.",
-        flush=True,
+        "Stop with Ctrl-C."
     )
-    return _serve(settings)
+    # Not before it is true: who reads it, man or script, sends the first request at once.
+    return _serve(settings, partial(print, text, flush=True))
 
 
 def _memory() -> dict[str, str]:
@@ -92,10 +93,10 @@ def _web(_options: argparse.Namespace) -> int:
     return _serve(_with_servers(from_env(), "web"))
 
 
-def _serve(settings: Settings) -> int:
+def _serve(settings: Settings, listening: Callable[[], None] | None = None) -> int:
     importlib.import_module("callboard.access.wiring").check_entrance(settings)
     # By name: the library knows nothing of the HTTP side (house.md).
-    importlib.import_module("web.serve").run(settings)
+    importlib.import_module("web.serve").run(settings, listening)
     return 0
 
 
