@@ -1,4 +1,4 @@
-"""gunicorn's asgi worker, with one difference: on SIGTERM it is gone within a moment.
+"""gunicorn's asgi worker, with one difference: on SIGTERM and Ctrl-C it is gone within a moment.
 
 gunicorn waits for open connections before it tells the application to stop: a stream, or a connection a
 browser keeps for later, would hold it until its grace time is over; and it goes on accepting for up to a
@@ -55,6 +55,13 @@ class StreamEndingWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn ships no
         self.loop.call_later(FRESH_S, partial(connection.close_idle, fresh=True))
         if self._serving is not None:
             self._serving.cancel()  # gunicorn's loop takes this for its end, instead of sleeping on
+
+    def handle_quit_signal(self) -> None:
+        """Stop on Ctrl-C as on SIGTERM: gunicorn's quick way does not tell the application.
+
+        What embedded mode runs in this process then kept it alive until gunicorn killed it, 10 s later.
+        """
+        self.handle_exit_signal()
 
 
 def collect_seldom() -> None:
