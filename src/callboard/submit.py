@@ -240,13 +240,16 @@ class Submitter:
 
     async def _settle(self) -> None:
         try:
-            await asyncio.sleep(SETTLE_S)
+            while self._confirmed:
+                await asyncio.sleep(SETTLE_S)
+                await self._settle_confirmed()
         finally:
             self._settling = None
-            batch, self._confirmed = self._confirmed[:1000], self._confirmed[1000:]
+
+    async def _settle_confirmed(self) -> None:
+        while batch := self._confirmed[:1000]:
             await self._settle_now(batch)
-            if self._confirmed and self._settling is None:
-                self._settling = asyncio.get_running_loop().create_task(self._settle())
+            del self._confirmed[: len(batch)]  # not before: who closes meanwhile has to do it again
 
     async def _settle_now(self, task_ids: list[str]) -> None:
         try:
@@ -265,3 +268,4 @@ class Submitter:
         if self._settling is not None:
             self._settling.cancel()
             await asyncio.gather(self._settling, return_exceptions=True)
+        await self._settle_confirmed()
