@@ -65,7 +65,7 @@ test-containers: $(VENV)/.dev ## the tests that need a container engine
 
 test: $(VENV)/.dev ## every test, with real RabbitMQ, Redis and browser; ARGS="-k name" narrows, JOBS=0: one after the other
 	@scripts/install-system.sh servers browser axe
-	@exec $(PY) -m pytest -n $(or $(JOBS),3) --dist loadfile $(ARGS)
+	@exec $(PY) -m pytest -n $(or $(JOBS),3) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, shellcheck, hadolint, the compose files against their specification
 	@$(VENV)/bin/ruff check .
