@@ -120,6 +120,7 @@ def test_without_rabbitmq_a_requeue_is_kept_for_later(board: Installation) -> No
     site = sites.start(board, broker_url=f"amqp://a:b@127.0.0.1:{nobody}/c")
     task_id = board.submit("permanent")
     board.wait(task_id, State.FAILED)
+    soon(lambda: board.redis.zscore(board.keys.outbox, task_id) is None, "its first message is confirmed")
     answer = site.post("/requeue-message", queue="default.XQ", id=task_id)
     assert answer.headers["location"] == f"/queues/default/standard/{task_id}?done=later"
     assert board.status(task_id) == "queued"
