@@ -159,7 +159,8 @@ class Submitter:
         self._traces = traces
         self._clock = clock
         self._new_id = new_id
-        self._confirmed: list[str] = []
+        #: Task ids, each with the version of the record that was sent.
+        self._confirmed: list[tuple[str, int]] = []
         #: Tasks a client was told have not been accepted, while Redis could not be told.
         self._to_reject: set[str] = set()
         self._settling: asyncio.Task[None] | None = None
@@ -207,7 +208,7 @@ class Submitter:
             raise IdempotencyMismatch("this Idempotency-Key was used with another body; use a new key")
         await self._publish(record)
         if idempotency is not None:  # the key is in flight until then, and its owner may ask again at once
-            await self._settle_now([record.task_id])
+            await self._settle_now([(record.task_id, record.version)])
         if self._metrics is not None:
             self._metrics.accepted(record)
         return Submitted(record.task_id, record)
@@ -233,7 +234,7 @@ class Submitter:
         envelope = message.of_record(record, record.eta if delay_ms else None)
         body = message.encode(envelope)
         await self._publisher.publish(record.queue, body, record.priority.level, record.task_id, delay_ms)
-        self._confirmed.append(record.task_id)
+        self._confirmed.append((record.task_id, record.version))
         if self._settling is None:
             # Of no request: its log lines are about many.
             self._settling = asyncio.get_running_loop().create_task(self._settle(), context=Context())
@@ -251,11 +252,11 @@ class Submitter:
             await self._settle_now(batch)
             del self._confirmed[: len(batch)]  # not before: who closes meanwhile has to do it again
 
-    async def _settle_now(self, task_ids: list[str]) -> None:
+    async def _settle_now(self, sent: list[tuple[str, int]]) -> None:
         try:
-            await self._store.run(calls.settle(self._keys, task_ids))
+            await self._store.run(calls.settle(self._keys, sent))
         except Unavailable as error:  # the reconciler publishes them once more: harmless
-            logger.info("could not clear %d outbox entries: %s", len(task_ids), error)
+            logger.info("could not clear %d outbox entries: %s", len(sent), error)
 
     async def reject_leftovers(self) -> None:
         """Take back what clients were told was not accepted; raises Unavailable."""

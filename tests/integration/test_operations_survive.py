@@ -57,7 +57,7 @@ async def fill(url: str, namespace: str) -> list[str]:
     async def one() -> str:
         task = record(task_type="flaky")
         await bench.run(calls.create(bench.keys, task, None))
-        await bench.run(calls.settle(bench.keys, [task.task_id]))
+        await bench.run(calls.settle(bench.keys, [(task.task_id, task.version)]))
         claim = await bench.claim(task)
         await bench.conclude(task, claim.run, State.FAILED, error=ERROR)
         return task.task_id

@@ -59,5 +59,5 @@ class Again:
             self.broker.enqueue(dramatiq.Message.decode(message.encode(message.of_record(record))))
         finally:
             del self.broker.connection  # idle, it would miss RabbitMQ's heartbeats and be cut
-        self.store.run(calls.settle(self.keys, [task_id]))
+        self.store.run(calls.settle(self.keys, [(task_id, record.version)]))
         return True

@@ -168,7 +168,7 @@ class _Outbox:
         self._keys = keys
         self._outlet = outlet
         self._clock = clock
-        self._confirmed: list[str] = []
+        self._confirmed: list[tuple[str, int]] = []
         #: RabbitMQ did not take one: the others wait as well, or each would wait for its own timeout.
         self._closed = False
 
@@ -184,7 +184,7 @@ class _Outbox:
             logger.warning("due tasks are recorded and will be published later: %s", error)
             self._closed = True
             return
-        self._confirmed.append(record.task_id)
+        self._confirmed.append((record.task_id, record.version))
         if len(self._confirmed) >= BATCH:
             self.settle()
 

@@ -69,9 +69,12 @@ def _created(answer: Any) -> Created:
     return Created(text(answer[0]), text(answer[1]), answer[2] if len(answer) > 2 else b"")
 
 
-def settle(keys: Keys, task_ids: Sequence[str]) -> Call[int]:
-    """RabbitMQ has confirmed these messages: they leave the outbox (1 to 1,000 ids)."""
-    return Call(int, [keys.prefix, *task_ids], script("settle"))
+def settle(keys: Keys, sent: Sequence[tuple[str, int]]) -> Call[int]:
+    """RabbitMQ has confirmed these messages (1 to 1,000): their tasks leave the outbox.
+
+    Each is a task id and the version of the record that was sent: a later retry by hand is another message.
+    """
+    return Call(int, [keys.prefix, *(part for each in sent for part in each)], script("settle"))
 
 
 def reject(keys: Keys, task_id: str) -> Call[str]:

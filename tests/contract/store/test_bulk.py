@@ -130,7 +130,7 @@ async def test_every_task_of_every_chunk_is_done_once_oldest_first(
 async def test_retried_tasks_are_queued_and_their_messages_sent(office: Office, outlet: Outlet) -> None:
     tasks = [await office.bench.in_state(State.FAILED) for _ in range(12)]
     for task in tasks:
-        await office.bench.run(calls.settle(office.bench.keys, [task.task_id]))
+        await office.bench.run(calls.settle(office.bench.keys, [(task.task_id, task.version)]))
     done = await office.finish(await office.begin("retry", filter={"status": "failed"}))
     assert numbers(done) == ("finished", 12, 12, 12, 0)
     assert sorted(outlet.sent) == sorted(task.task_id for task in tasks)
@@ -229,7 +229,7 @@ async def test_messages_a_dead_process_did_not_send_are_left_to_the_outbox(
     office: Office, outlet: Outlet
 ) -> None:
     task = await office.bench.in_state(State.FAILED)
-    await office.bench.run(calls.settle(office.bench.keys, [task.task_id]))
+    await office.bench.run(calls.settle(office.bench.keys, [(task.task_id, task.version)]))
     outlet.broken = True
     done = await office.finish(await office.begin("retry", filter={"status": "failed"}))
     assert numbers(done) == ("finished", 1, 1, 1, 0)

@@ -51,7 +51,7 @@ async def test_a_run_that_was_asked_to_stop_and_failed_by_itself_is_not_tried_ag
 @pytest.mark.parametrize("state", sorted(TERMINAL))
 async def test_an_ended_task_moves_index_and_expires_with_its_log(bench: Bench, state: State) -> None:
     task, run = await bench.running()
-    await bench.run(calls.settle(bench.keys, [task.task_id]))
+    await bench.run(calls.settle(bench.keys, [(task.task_id, task.version)]))
     lines = [calls.LogLine("INFO", 1, "one")]
     await bench.run(calls.report(bench.keys, task.task_id, run, None, lines))
     await bench.conclude(task, run, state)

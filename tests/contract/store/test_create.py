@@ -64,7 +64,7 @@ async def test_a_key_is_in_flight_until_its_message_is_confirmed(bench: Bench) -
     task = await bench.create(KEY)
     second = await bench.run(calls.create(bench.keys, record(), KEY))
     assert second == calls.Created("in_flight", task.task_id)
-    await bench.run(calls.settle(bench.keys, [task.task_id]))
+    await bench.run(calls.settle(bench.keys, [(task.task_id, task.version)]))
     third = await bench.run(calls.create(bench.keys, record(), KEY))
     assert third == calls.Created("replay", task.task_id, KEY.answer)
 
@@ -81,7 +81,7 @@ async def test_a_repeated_key_creates_nothing(bench: Bench) -> None:
 async def test_the_same_key_with_another_body_is_a_mismatch(bench: Bench, settled: bool) -> None:
     task = await bench.create(KEY)
     if settled:
-        await bench.run(calls.settle(bench.keys, [task.task_id]))
+        await bench.run(calls.settle(bench.keys, [(task.task_id, task.version)]))
     other = calls.Idempotency(KEY.key, "another", b"{}")
     answer = await bench.run(calls.create(bench.keys, record(), other))
     assert answer == calls.Created("mismatch", task.task_id)
@@ -94,7 +94,7 @@ async def test_different_keys_do_not_touch_one_another(bench: Bench) -> None:
 
 async def test_a_key_may_hold_any_visible_ascii(bench: Bench) -> None:
     task = await bench.create(calls.Idempotency("".join(map(chr, range(33, 127))), "f", b"answer"))
-    await bench.run(calls.settle(bench.keys, [task.task_id]))
+    await bench.run(calls.settle(bench.keys, [(task.task_id, task.version)]))
     again = calls.Idempotency("".join(map(chr, range(33, 127))), "f", b"")
     assert (await bench.run(calls.create(bench.keys, record(), again))).answer == b"answer"
 
@@ -102,27 +102,27 @@ async def test_a_key_may_hold_any_visible_ascii(bench: Bench) -> None:
 async def test_a_key_is_remembered_for_a_day_whatever_happens_to_its_task(bench: Bench) -> None:
     task = await bench.create(KEY)
     assert DAY_S - 60 <= bench.ttl_s(f"idem:{KEY.key}") <= DAY_S
-    await bench.run(calls.settle(bench.keys, [task.task_id]))
+    await bench.run(calls.settle(bench.keys, [(task.task_id, task.version)]))
     assert DAY_S - 60 <= bench.ttl_s(f"idem:{KEY.key}") <= DAY_S
 
 
 async def test_settled_tasks_leave_the_outbox(bench: Bench) -> None:
     tasks = [await bench.create() for _ in range(3)]
-    await bench.run(calls.settle(bench.keys, [task.task_id for task in tasks[:2]]))
+    await bench.run(calls.settle(bench.keys, [(task.task_id, 1) for task in tasks[:2]]))
     assert ["outbox" in bench.holding(task) for task in tasks] == [False, False, True]
 
 
 async def test_a_thousand_tasks_settle_at_once(bench: Bench) -> None:
     task = await bench.create(KEY)
-    others = [record().task_id for _ in range(999)]
-    assert await bench.run(calls.settle(bench.keys, [*others, task.task_id])) == 1000
+    others = [(record().task_id, 1) for _ in range(999)]
+    assert await bench.run(calls.settle(bench.keys, [*others, (task.task_id, 1)])) == 1000
     assert "outbox" not in bench.holding(task)
 
 
 async def test_settling_an_unknown_or_repeated_task_harms_nothing(bench: Bench) -> None:
     task = await bench.create(KEY)
     for _ in range(2):
-        await bench.run(calls.settle(bench.keys, [task.task_id, record().task_id]))
+        await bench.run(calls.settle(bench.keys, [(task.task_id, 1), (record().task_id, 1)]))
     assert (await bench.read(task)).version == 1
 
 

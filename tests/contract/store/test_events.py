@@ -103,7 +103,7 @@ async def test_what_changes_nothing_is_not_heard(bench: Bench, watch: Watch) -> 
     watcher = watch(bench)
     keys = bench.keys
     await bench.run(calls.create(keys, task, None))
-    await bench.run(calls.settle(keys, [task.task_id]))
+    await bench.run(calls.settle(keys, [(task.task_id, task.version)]))
     await bench.run(calls.reject(keys, task.task_id))
     await bench.claim(task)
     await bench.claim(running)

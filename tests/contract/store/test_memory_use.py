@@ -20,7 +20,7 @@ async def finish(store: AsyncStore) -> None:
     """Take one small task through its ordinary life."""
     task = record()
     await store.run(calls.create(KEYS, task, None))
-    await store.run(calls.settle(KEYS, [task.task_id]))
+    await store.run(calls.settle(KEYS, [(task.task_id, task.version)]))
     claim = await store.run(calls.claim(KEYS, task.task_id, "worker-1.example.org:4711", 0, None))
     ending = calls.Ending(task_id=task.task_id, run=claim.run, outcome=State.SUCCEEDED, result=b'"desserts"')
     assert await store.run(calls.conclude(KEYS, ending, TTL_S)) == "recorded"

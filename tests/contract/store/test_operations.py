@@ -64,7 +64,7 @@ async def test_a_cancel_stops_what_has_not_ended_and_counts_what_has(bench: Benc
 async def test_a_retry_queues_what_did_not_succeed_and_names_what_is_to_be_sent(bench: Bench) -> None:
     tasks = {state: await bench.in_state(state) for state in State}
     for task in tasks.values():
-        await bench.run(calls.settle(bench.keys, [task.task_id]))
+        await bench.run(calls.settle(bench.keys, [(task.task_id, task.version)]))
     operation_id = await begin(bench, list(tasks.values()), action=Action.RETRY)
     again = (tasks[State.FAILED].task_id, tasks[State.CANCELLED].task_id)
     assert await step(bench, operation_id, 1) == Step("stepped", 0, again)

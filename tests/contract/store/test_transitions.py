@@ -58,7 +58,7 @@ class Walk(RuleBasedStateMachine):
     @rule(model=tasks)
     def create_again_and_settle(self, model: Model) -> None:
         assert self.answer(calls.create(self.bench.keys, model.task, None)).kind == "created"
-        self.answer(calls.settle(self.bench.keys, [model.task.task_id]))
+        self.answer(calls.settle(self.bench.keys, [(model.task.task_id, model.task.version)]))
 
     @rule(model=tasks)
     def reject(self, model: Model) -> None:

@@ -79,7 +79,7 @@ async def test_the_outbox_is_taken_in_bounded_portions_oldest_first(bench: Bench
 
 async def test_a_settled_task_is_not_taken_over(bench: Bench) -> None:
     task = await bench.create()
-    await bench.run(calls.settle(bench.keys, [task.task_id]))
+    await bench.run(calls.settle(bench.keys, [(task.task_id, task.version)]))
     assert await bench.run(calls.take_outbox(bench.keys, 0)) == []
 
 
@@ -118,8 +118,23 @@ async def test_a_rejected_or_lost_task_leaves_the_outbox(bench: Bench) -> None:
 
 async def test_a_retried_task_is_in_the_outbox_until_its_message_is_confirmed(bench: Bench) -> None:
     task = await bench.in_state(State.FAILED)
-    await bench.run(calls.settle(bench.keys, [task.task_id]))
+    await bench.run(calls.settle(bench.keys, [(task.task_id, task.version)]))
     await bench.run(calls.requeue(bench.keys, task.task_id))
+    assert await bench.run(calls.take_outbox(bench.keys, 0)) == [task.task_id]
+    again = await bench.read(task)
+    await bench.run(calls.settle(bench.keys, [(again.task_id, again.version)]))
+    assert await bench.run(calls.take_outbox(bench.keys, 0)) == []
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED])
+async def test_a_late_confirm_of_an_earlier_message_is_not_that_of_a_retry(
+    bench: Bench, state: State
+) -> None:
+    """Confirms are noted together, a little later; what is sent next must not leave the outbox with them."""
+    task = await bench.in_state(state)
+    await bench.run(calls.requeue(bench.keys, task.task_id))
+    first, other = (task.task_id, 1), await bench.create()
+    await bench.run(calls.settle(bench.keys, [first, (other.task_id, 1)]))
     assert await bench.run(calls.take_outbox(bench.keys, 0)) == [task.task_id]
 
 

@@ -83,7 +83,7 @@ def age(patient: Patient, task_id: str) -> None:
 
 async def test_a_queued_task_whose_message_is_lost_is_named(healthy: Patient) -> None:
     task = await healthy.bench.create()
-    healthy.store.run(calls.settle(healthy.keys, [task.task_id]))
+    healthy.store.run(calls.settle(healthy.keys, [(task.task_id, task.version)]))
     assert one(healthy.examine(), "queued tasks").verdict is Verdict.OK
     age(healthy, task.task_id)
     found = one(healthy.examine(), "queued tasks")

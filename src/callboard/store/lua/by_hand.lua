@@ -44,7 +44,7 @@ local function requeue_task(id)
   redis.call('DEL', key .. ':gone')
   redis.call('ZADD', P .. 'outbox', NOW, id)
   move(id, known[2], known[3], status, 'queued')
-  change(id, 's', 'queued', int(attempts), 0, '')
+  redis.call('HSET', key, 'requeued_version', change(id, 's', 'queued', int(attempts), 0, ''))
   return {'queued', status}
 end
 

@@ -4,13 +4,14 @@
 local ids = redis.call('ZRANGEBYSCORE', P .. 'outbox', 0, int(NOW_MS - ARGV[2]), 'LIMIT', 0, ARGV[3])
 local taken = {}
 for _, id in ipairs(ids) do
-  local status = redis.call('HGET', task_key(id), 'status')
+  local known = redis.call('HMGET', task_key(id), 'status', 'idem')
+  local status = known[1]
   if status == 'queued' or status == 'scheduled' then
     redis.call('ZADD', P .. 'outbox', NOW, id)
     taken[#taken + 1] = id
   else
     redis.call('ZREM', P .. 'outbox', id)
-    settle_key(id)
+    settle_key(id, known[2])
   end
 end
 return taken

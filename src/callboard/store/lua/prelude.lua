@@ -45,8 +45,7 @@ local function move(id, task_type, priority, from, to)
 end
 
 -- RabbitMQ has this task's message: its Idempotency-Key answers with the first answer from now on.
-local function settle_key(id)
-  local idem = redis.call('HGET', task_key(id), 'idem')
+local function settle_key(id, idem)
   if idem then
     idem = P .. 'idem:' .. idem
     if redis.call('HGET', idem, 'task_id') == id then redis.call('HSET', idem, 'settled', 1) end
