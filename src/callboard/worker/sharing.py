@@ -5,7 +5,6 @@ may sit in long tasks of one queue while messages of another wait behind them. W
 they stay, as here they are in the order of their priorities across queues (docs/decisions/0015).
 """
 
-import logging
 import threading
 from typing import Final
 
@@ -14,8 +13,6 @@ from callboard.store import workers
 from callboard.store.keys import Keys
 from callboard.worker.loop import PriorityWorker
 from callboard.worker.ports import Store
-
-logger = logging.getLogger(__name__)
 
 #: Seconds between looks.
 LOOK_S: Final = 0.5

@@ -1,13 +1,11 @@
 """One order for many tasks, from its filter to the last of its tasks, without HTTP."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
 from callboard import bulk as bulk_module
-from callboard import submit as submit_module
 from callboard.broker.embedded import EmbeddedBroker
 from callboard.broker.embedded_publisher import EmbeddedPublisher
 from callboard.bulk import Bulk, order_of
@@ -196,19 +194,6 @@ async def test_more_operations_than_may_run_are_refused(
     await office.begin("cancel", all=True)
     with pytest.raises(Conflict, match="1 operations run already"):
         await office.begin("cancel", all=True)
-
-
-async def test_who_is_closed_while_it_clears_the_outbox_ends_that_first(
-    office: Office, outlet: Outlet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(submit_module, "SETTLE_S", 0)
-    record = await office.bench.read(await office.bench.create())
-    await office.submitter.send(record)
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)  # the call is under way
-    await office.submitter.close()
-    assert outlet.sent == [record.task_id]
-    assert office.bench.client.zcard(office.bench.keys.outbox) == 0
 
 
 async def test_another_process_goes_on_where_one_has_died(office: Office) -> None:
