@@ -34,12 +34,17 @@ class Connection:
         return self._protocol is not None and self._protocol._flow_control.write_paused
 
     def watch(self, lost: Callable[[], None]) -> None:
-        """Have `lost` called when the client is gone; one that vanished is found by probes."""
-        if self._protocol is not None:
-            self._protocol.callboard_lost = lost
-            receiver = self._protocol._body_receiver
-            if receiver is not None and receiver._complete and not receiver._chunks:
-                receiver._chunks = ()  # an empty deque takes 760 bytes, and there is no more to come
+        """Have `lost` called when the client is gone, now if it is; one that vanished is found by probes."""
+        if self._protocol is None:
+            return
+        if self._protocol._conn_lost_handled:
+            lost()
+            return
+        self._protocol.callboard_lost = lost
+        receiver = self._protocol._body_receiver
+        if receiver is not None and receiver._complete and not receiver._chunks:
+            receiver._chunks = ()  # an empty deque takes 760 bytes, and there is no more to come
+        if not self._protocol.transport.is_closing():  # else its socket may be nobody's, or another's
             _probe(self._protocol.transport.get_extra_info("socket"))
 
     def unwatch(self) -> None:
