@@ -1,6 +1,7 @@
 """Connections that are used again, by clients that are fast and send much."""
 
 import httpx
+import psutil
 import pytest
 
 from tests.integration.api.serving import Board
@@ -25,3 +26,26 @@ def test_one_connection_serves_many_bodies_of_any_size(board: Board, size: int, 
 def test_a_large_answer_comes_whole(board: Board) -> None:
     text = "\U0001f600" * 60_000
     assert board.run("reverse_text", {"text": text})["parameters"]["text"] == text
+
+
+def test_an_ended_connection_leaves_nothing_in_memory(board: Board) -> None:
+    def ask() -> None:
+        with httpx.Client(base_url=board.url, timeout=PATIENCE_S) as client:
+            answer = client.post("/api/tasks", content=bytes(200_000), headers={"Content-Type": "text/plain"})
+            assert answer.status_code == 415
+
+    def held() -> int:
+        served = [process for each in board.processes for process in _family(each.pid)]
+        return sum(process.memory_info().rss for process in served)
+
+    for _ in range(50):
+        ask()
+    before = held()
+    for _ in range(500):
+        ask()
+    assert held() - before < 30_000_000  # their bodies are 100 MB
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]

@@ -33,7 +33,7 @@ def ask_for_websocket(web: Web, task_id: str) -> socket.socket:
     return client
 
 
-@pytest.mark.parametrize("ask", (ask_for_events, ask_for_websocket))
+@pytest.mark.parametrize("ask", [ask_for_events, ask_for_websocket])
 def test_who_leaves_before_the_record_is_read_is_not_counted_on(
     stack: Stack, redis_server: RedisServer, ask: Callable[[Web, str], socket.socket]
 ) -> None:
