@@ -1,10 +1,13 @@
 """What a stream needs to know of its connection, and ASGI does not tell: whether the client reads, that it
 is gone, at once, and a way to cut it. Read from gunicorn's protocol object, which comes with the scope.
+And what gunicorn leaves undone: it closes no connection without a request, and lets go of none.
 
-gunicorn is pinned; tests/integration/live sees when this no longer works. Under another server a stream
-works as well, but a client that is gone or does not read is noticed by that server alone.
+gunicorn is pinned; tests/integration/live and api/test_connections.py see when this no longer works. Under
+another server a stream works as well, but a client that is gone or does not read is noticed by that server
+alone.
 """
 
+import asyncio
 import socket
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final
@@ -15,6 +18,9 @@ from gunicorn.asgi.websocket import WebSocketProtocol
 _KEY: Final = "callboard.protocol"
 #: Seconds of silence on a connection until its peer is probed, between probes, and probes without an answer.
 _PROBES: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+#: Seconds from connecting to the end of the first request's head, and between looks at who takes longer.
+HEAD_S: Final = 60.0
+LOOK_S: Final = 10.0
 
 #: All connections of this process.
 _open: Final[set[ASGIProtocol]] = set()
@@ -75,8 +81,28 @@ def close_idle(*, fresh: bool) -> None:
     for protocol in list(_open):
         waits = protocol._awaiting_request and not protocol._finishing_calls
         if waits and (fresh or protocol.req_count > 1):
-            protocol._close_transport()
-            protocol._request_ready.set()
+            _close(protocol)
+
+
+def close_silent() -> None:
+    """Close, now and from time to time, the connections on which no whole request ever came.
+
+    gunicorn waits for it without end: clients that vanished would add up until nobody else can connect.
+    """
+    loop = asyncio.get_running_loop()
+    for protocol in list(_open):
+        if (
+            protocol._awaiting_request
+            and protocol.req_count <= 1
+            and loop.time() - protocol.callboard_since >= HEAD_S
+        ):
+            _close(protocol)
+    loop.call_later(LOOK_S, close_silent)
+
+
+def _close(protocol: ASGIProtocol) -> None:
+    protocol._close_transport()
+    protocol._request_ready.set()
 
 
 def _release(protocol: ASGIProtocol) -> None:
@@ -99,6 +125,7 @@ def install() -> None:
 
     def connection_made(self: ASGIProtocol, transport: Any) -> None:
         _open.add(self)
+        self.callboard_since = asyncio.get_running_loop().time()
         made(self, transport)
 
     def connection_lost(self: ASGIProtocol, exc: Exception | None) -> None:

@@ -39,6 +39,7 @@ class StreamEndingWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn ships no
     async def _serve(self) -> None:
         self._serving = asyncio.current_task()
         collect_seldom()
+        connection.close_silent()
         await super()._serve()
 
     def handle_exit_signal(self) -> None:

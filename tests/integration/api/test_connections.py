@@ -1,11 +1,15 @@
 """Connections that are used again, by clients that are fast and send much."""
 
+import socket
+from pathlib import Path
+
 import httpx
 import psutil
 import pytest
 
+from tests.integration.api import serving
 from tests.integration.api.serving import Board
-from tests.integration.api.wire import GOOD, get, talk
+from tests.integration.api.wire import GOOD, get, read_all, talk
 from tests.patience import PATIENCE_S
 
 JSON = {"Content-Type": "application/json"}
@@ -41,6 +45,22 @@ def test_an_ended_connection_leaves_nothing_in_memory(board: Board) -> None:
 
     before = connect(500)
     assert connect(3000) - before < 15_000_000  # each one kept 12 kB
+
+
+@pytest.mark.parametrize("part", [b"", b"G", b"GET / HTTP/1.1\r\nHost: localhost\r\n"])
+def test_a_connection_without_a_request_is_closed_in_the_end(tmp_path: Path, part: bytes) -> None:
+    with serving.hasty(tmp_path) as board:
+        port = board.client.base_url.port
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as silent,
+            httpx.stream("GET", f"{board.url}/api/events", timeout=PATIENCE_S) as stream,
+        ):
+            silent.sendall(part)
+            assert read_all(silent) == b""  # returns because it was closed
+            # One that has a request under way is not, however long ago it began.
+            task = board.submit("reverse_text", {"text": "abc"})["task_id"]
+            assert any(task in line for line in stream.iter_lines())
+        assert board.new_bugs() == []
 
 
 def _family(pid: int) -> list[psutil.Process]:
