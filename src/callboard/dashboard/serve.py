@@ -31,7 +31,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         settings = self._settings
         options: dict[str, Any] = {
             "bind": f"{settings.host}:{settings.dashboard_port}",
-            "worker_class": "gthread",
+            "worker_class": "callboard.dashboard.worker.ReadingInTime",
             "workers": 1,
             "threads": 8,
             "keepalive": 5,

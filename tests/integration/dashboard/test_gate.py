@@ -1,7 +1,9 @@
 """What is refused in front of the dashboard, with a page that says why, and what every answer carries."""
 
 import re
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -214,3 +216,13 @@ def test_without_redis_a_page_says_so_and_the_process_lives(board: Installation)
     assert (site.get("/healthz").status, site.get("/healthz").text) == (200, "ok\n")
     assert "Traceback" not in site.process.log()
     assert site.process.stop() == 0
+
+
+def test_requests_that_never_end_do_not_keep_the_others_out(site: Site) -> None:
+    with ExitStack() as stack:
+        for part in (b"G", b"GET / HTTP/1.1\r\nHost: localhost\r\n"):
+            for _ in range(4):  # eight in all, as many as there are threads
+                client = stack.enter_context(socket.create_connection(("127.0.0.1", site.port)))
+                client.sendall(part)
+        assert site.get("/").status == 200
+    assert "Traceback" not in site.process.log()
