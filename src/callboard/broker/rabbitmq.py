@@ -30,6 +30,8 @@ ATTEMPTS = 3
 EXPIRATION_MOST_MS = 2**32 - 1
 
 _AMQP_ERRORS = (pika.exceptions.AMQPConnectionError, pika.exceptions.AMQPChannelError)
+#: What pika raises for a connection that breaks in the moment in which it is made.
+_HALF_MADE = (AssertionError, ValueError)
 
 
 class WorkerBroker(RabbitmqBroker):
@@ -67,13 +69,20 @@ class WorkerBroker(RabbitmqBroker):
 
     def _ensure_queue(self, queue_name: str) -> None:
         try:
-            declare(self.channel, self.topology.declarations([queue_name]))
+            declare(self._open_channel(), self.topology.declarations([queue_name]))
         except _AMQP_ERRORS as error:
             del self.connection
             if getattr(error, "reply_code", None) == 406:
                 logger.critical(conflict_advice(str(error)))
             raise self.outage(error) from None
         self.queues_pending.discard(queue_name)
+
+    def _open_channel(self) -> Any:
+        """Return this thread's channel; raises ConnectionClosed as well as pika's errors."""
+        try:
+            return self.channel
+        except _HALF_MADE as error:
+            raise self.outage(error) from None
 
     def outage(self, error: BaseException) -> ConnectionClosed:
         """Return what dramatiq understands, saying which RabbitMQ it is and what it said."""
@@ -127,7 +136,7 @@ class WorkerBroker(RabbitmqBroker):
             try:
                 if queue_name in self.queues_pending:
                     self._ensure_queue(queue_name)
-                self.channel.basic_publish(exchange, routing_key, body, properties, mandatory=True)
+                self._open_channel().basic_publish(exchange, routing_key, body, properties, mandatory=True)
             except (*_AMQP_ERRORS, ConnectionClosed) as error:
                 # Idle publishers miss heartbeats and are cut; a fresh connection usually does.
                 del self.connection
@@ -138,6 +147,16 @@ class WorkerBroker(RabbitmqBroker):
                     raise (error if isinstance(error, ConnectionClosed) else self.outage(error)) from None
             else:
                 return
+
+
+def _tell_briefly(record: logging.LogRecord) -> bool:
+    """Leave out the traceback of a connection that broke before its last acks were sent."""
+    if "suddenly restarted" in str(record.msg):
+        record.exc_info = None
+    return True
+
+
+logging.getLogger("dramatiq.brokers.rabbitmq.SafeConsumer").addFilter(_tell_briefly)
 
 
 def declare(channel: Any, declarations: list[Declaration]) -> None:
@@ -166,6 +185,8 @@ class SafeConsumer(_RabbitmqConsumer):
             super().__init__(broker, physical, prefetch, timeout)  # type: ignore[no-untyped-call]
         except ConnectionClosed as error:
             raise broker.outage(error.message) from None
+        except _HALF_MADE as error:
+            raise broker.outage(error) from None
         self._family = queue_name
         self._timeout_s = timeout / 1000
         self._done: deque[int] = deque()

@@ -34,8 +34,9 @@ class SchedulerProcess:
         self.clock.stop()
         if self.loop is not None:
             self.loop.stop(timeout=10_000)
-            broker: Any = self.loop.broker
-            broker.close()
+            if not any(each.is_alive() for each in self.loop.workers):  # else it may be using a connection
+                broker: Any = self.loop.broker
+                broker.close()
         self.clock.join(timeout=5)
         try:
             self.store.run(schedulers.gone(self.keys, self.name))

@@ -42,8 +42,11 @@ def declare_ticks(
 
     def once_a_minute(name: str, work: Callable[[], None]) -> dramatiq.Actor[..., None]:
         def tick() -> None:
-            if store.run(upkeep.take_tick(keys, name, clock() // 60_000)):
-                work()
+            try:
+                if store.run(upkeep.take_tick(keys, name, clock() // 60_000)):
+                    work()
+            except Unavailable as error:
+                logger.warning("%s: left to the next minute: %s", name, error)
 
         return dramatiq.actor(
             actor_name=f"every_minute_{name}", queue_name=QUEUE, broker=broker, periodic=cron("* * * * *")
@@ -57,7 +60,8 @@ def declare_ticks(
                 return
             except Unavailable as error:
                 if time.monotonic() > until:
-                    raise
+                    logger.warning("due schedules are left to the next minute: %s", error)
+                    return
                 logger.info("due schedules wait: %s", error)
                 time.sleep(AGAIN_S)
             finally:

@@ -122,6 +122,10 @@ class PriorityWorker(dramatiq.Worker):
         queue = self.work_queue
         return queue.unfinished_tasks - queue.qsize() - self.given_up >= self.worker_threads
 
+    def working(self) -> bool:
+        """Tell whether a thread still handles a message, if only to put it off; after `stop`."""
+        return any(worker.is_alive() for worker in self.workers)
+
     def waiting(self, seconds: float) -> frozenset[str]:
         """Return the queues of which something has waited here for so long."""
         since = time.monotonic_ns() - int(seconds * 1e9)

@@ -105,7 +105,8 @@ class WorkerProcess:
                 logger.warning("their leases end by themselves within 6 s: %s", error)
         else:
             stopper.join(timeout=10)
-            self.broker.close()  # with tasks left it would close connections that their threads use
+        if not self.loop.working():  # else it would close connections that the threads use
+            self.broker.close()
         self.flusher.stop()
         self.watch.stop()
         self.cancels.stop()

@@ -4,8 +4,10 @@ On a node of their own; each test leaves it running and without alarms.
 """
 
 import asyncio
+import errno
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -196,3 +198,22 @@ def test_a_killed_rabbitmq_loses_nothing_that_was_confirmed(
     assert len(found) - len(at_once) < 550, (
         "the ladder delivers at least once; the claim skips what came before"
     )
+
+
+def test_a_connection_that_breaks_while_it_is_made_is_an_outage_like_others(
+    own_node: RabbitNode, topology: Topology, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What pika makes of it is a ValueError: the peer has reset before it asked the socket who that is."""
+    broker = WorkerBroker(own_node.url, topology, [])
+
+    def gone(_self: socket.socket) -> None:
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socket.socket, "getpeername", gone)
+        with pytest.raises(ConnectionClosed, match=f"RabbitMQ at 127.0.0.1:{own_node.port}: "):
+            broker.enqueue(message(0, "default"))
+        with pytest.raises(ConnectionClosed, match=f"RabbitMQ at 127.0.0.1:{own_node.port}: "):
+            broker.consume("default")
+    broker.enqueue(message(0, "default"))
+    broker.close()

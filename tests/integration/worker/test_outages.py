@@ -187,3 +187,25 @@ def test_what_ends_while_rabbitmq_is_away_is_recorded_once(board: Installation, 
     for each in (succeeds, fails):
         assert board.view(each)["attempts"] == 1
     assert worker.stop() == 0
+
+
+def test_a_worker_can_be_stopped_while_rabbitmq_takes_no_messages(
+    board: Installation, node: RabbitNode
+) -> None:
+    """Its thread has to put off a task that another worker holds, and waits for the memory alarm to end."""
+    tasks = [board.submit("echo", {"value": 1}) for _ in range(4)]
+    for each in tasks:
+        board.redis.hset(board.keys.task(each), mapping={"status": "running", "lease_ms": 2**45, "run": 1})
+    node.ctl("set_vm_memory_high_watermark", "0")
+    try:
+        worker = board.worker(threads=4, drain_timeout="0.5")
+        worker.wait_log("cannot defer task")
+        assert worker.stop() == 0
+    finally:
+        node.ctl("set_vm_memory_high_watermark", "0.6")
+    assert "Traceback" not in worker.log()
+    for each in tasks:
+        board.redis.hset(board.keys.task(each), "lease_ms", 0)
+    other = board.worker(threads=1)
+    assert {board.wait(each)["status"] for each in tasks} == {"succeeded"}
+    assert other.stop() == 0

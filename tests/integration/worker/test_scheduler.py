@@ -12,6 +12,7 @@ from periodiq import PeriodiqMiddleware
 
 from callboard import bootstrap
 from callboard.broker.embedded import EmbeddedBroker
+from callboard.local.redis import RedisServer
 from callboard.scheduler.clock import Clock
 from callboard.scheduler.ticks import QUEUE, declare_ticks
 from callboard.scheduler.trim import Trimmer
@@ -112,6 +113,28 @@ def test_a_failing_minute_does_not_stop_the_next(
             clock.tick(pendulum.from_timestamp(now[0] // 1000))
             soon(lambda: _done(loop), "the work was tried")
             assert work.done == minute
+
+
+def test_without_redis_a_minute_is_left_out_in_one_line(
+    own_redis: RedisServer, keys: Keys, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = SyncStore(sync_client(own_redis.url))
+    now = [29_000_000 * MINUTE_MS]
+    work = CountingTrimmer()
+    with scheduler(store, keys, work, lambda: now[0]) as (clock, loop):
+        own_redis.kill()
+        clock.tick(pendulum.from_timestamp(now[0] // 1000))
+        soon(lambda: _done(loop), "it was tried")
+        assert work.done == 0
+        assert "trim: left to the next minute: Redis" in caplog.text
+        assert [each for each in caplog.records if each.exc_info] == []
+        own_redis.start()
+        own_redis.wait_ready()
+        now[0] += MINUTE_MS
+        clock.tick(pendulum.from_timestamp(now[0] // 1000))
+        soon(lambda: _done(loop), "the work was done")
+        assert work.done == 1
+    store.close()
 
 
 def _run(store: SyncStore, keys: Keys, task: TaskRecord, end: State | None) -> None:
