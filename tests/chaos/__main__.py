@@ -49,9 +49,10 @@ def main() -> int:
     run = _run(folder, seed, options.minutes, say)
     options.page.write_text(page(run), encoding="utf-8")
     say(f"written to {options.page}")
-    for line in broken(run):
+    found = broken(run) + [f"{path.relative_to(folder)} has a stack trace" for path in _traces(folder)]
+    for line in found:
         say(f"BROKEN {line}")
-    if broken(run):
+    if found:
         say(f"what was asked, done and logged stays in {folder}")
         return 1
     shutil.rmtree(folder, ignore_errors=True)
@@ -94,6 +95,12 @@ def _run(folder: Path, seed: int, minutes: float, say: Say) -> Run:
         seed=seed, minutes=minutes, accepted=story.verdict.accepted, faults=story.faults,
         machine=_machine(), versions=versions, figures=found,
     )  # fmt: skip
+
+
+def _traces(folder: Path) -> list[Path]:
+    """Return the logs with a stack trace: whatever breaks, each process knows how to say it in a line."""
+    logs = sorted(folder.rglob("*.log"))
+    return [path for path in logs if "Traceback (most" in path.read_text(encoding="utf-8", errors="replace")]
 
 
 def _versions(cluster: Cluster) -> dict[str, str]:
