@@ -46,8 +46,8 @@ class Stream:
         self.who: Principal | None = req.context.get("principal")
 
     def __enter__(self) -> "Stream":
-        self._streams.add(self, self._client, self._kind)
         self._connection.watch(self.gone)
+        self._streams.add(self, self._client, self._kind)
         return self
 
     def __exit__(self, *_: object) -> None:
