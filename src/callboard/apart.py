@@ -43,7 +43,10 @@ INSIST_S: Final = 60.0
 def main() -> None:
     """Carry out the order and leave."""
     answers = int(sys.argv[1])
-    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    line = sys.stdin.buffer.readline()
+    if not line.endswith(b"\n"):
+        return  # the worker was gone before it had said what to do
+    order = msgspec.json.decode(line, type=Order)
     settings = order.installation.settings
     sys.path[:] = order.installation.path
     reading, writing = os.pipe()
