@@ -101,6 +101,26 @@ async def test_a_server_that_is_not_ready_or_not_there_is_said_and_waited_for(
     await home.ends()
 
 
+async def test_a_server_that_vanished_without_a_word_is_said_and_found_again(page: Page) -> None:
+    async def never_answer(_route: Route) -> None:
+        return
+
+    banner = page.locator("#trouble")
+    await page.clock.install()
+    await page.goto("/workers")
+    await expect(page.locator("#live")).to_have_text("Live")
+    await page.route("**/*", never_answer)
+    async with page.expect_request("**/api/workers"):
+        await page.clock.fast_forward(20_000)
+    await expect(banner).to_be_hidden()
+    await page.clock.fast_forward(31_000)
+    await expect(banner).to_contain_text("cannot be reached")
+    await page.unroute_all()
+    await page.clock.fast_forward(20_000)
+    await expect(banner).to_be_hidden()
+    await expect(page.locator("#live")).to_have_text("Live")
+
+
 async def test_an_answer_that_got_lost_does_not_run_a_task_twice(home: Home, board: Board) -> None:
     """The request arrives, its answer does not; the user presses the button again."""
 

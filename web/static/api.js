@@ -50,22 +50,37 @@ function signIn() {
   location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
+/** Milliseconds until an answer has to be there: a server that vanished says nothing at all. */
+const ANSWER_MS = 30_000;
+
+/** Return a signal that aborts with another one, and after a time; and what to call when it is not needed any more. */
+function limited(signal, afterMs) {
+  const own = new AbortController();
+  const late = () => own.abort(new DOMException("no answer in time", "TimeoutError"));
+  const timer = Number.isFinite(afterMs) ? setTimeout(late, afterMs) : null;
+  signal?.addEventListener("abort", () => own.abort(signal.reason));
+  return [own.signal, () => clearTimeout(timer)];
+}
+
 /**
  * Send a request. Returns {status, text, headers}; a 304 is an answer, other errors are thrown as Problem.
- * Options are those of fetch.
+ * Options are those of fetch, and `afterMs`: how long it may take, Infinity for what is large.
  */
-export async function request(path, options = {}) {
+export async function request(path, { afterMs = ANSWER_MS, ...options } = {}) {
   let response;
   let text;
+  const [signal, settled] = limited(options.signal, afterMs);
   try {
     const changes = csrf && !SAFE.includes(options.method || "GET");
     const headers = changes ? { ...options.headers, "X-CSRF-Token": csrf } : options.headers;
-    response = await fetch(path, { cache: "no-store", ...options, headers });
+    response = await fetch(path, { cache: "no-store", ...options, headers, signal });
     text = await response.text();
   } catch (error) {
     if (error.name === "AbortError") throw error;
     connection.tell("The server cannot be reached. Trying again…");
     throw new Problem(0, { title: "No answer", detail: "the server cannot be reached" });
+  } finally {
+    settled();
   }
   setClock(response.headers.get("Date"));
   if (response.ok || response.status === 304) {

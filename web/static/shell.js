@@ -8,6 +8,8 @@ import { toast } from "./toast.js";
 
 /** Milliseconds between looks while something is wrong. */
 const AGAIN_MS = 2000;
+/** Milliseconds that such a look may take. */
+const LOOK_MS = 5000;
 const THEMES = ["auto", "light", "dark"];
 const root = document.documentElement;
 
@@ -46,7 +48,10 @@ function startConnection() {
     setText(trouble, connection.trouble);
   };
   connection.addEventListener("change", show);
-  const look = () => request("/readyz").catch(() => {});
+  let looking = null; // one at a time: a browser asks a server for six things at once at most
+  const look = () => {
+    looking ??= request("/readyz", { afterMs: LOOK_MS }).catch(() => {}).finally(() => (looking = null));
+  };
   window.addEventListener("offline", look);
   setInterval(() => connection.trouble && !document.hidden && look(), AGAIN_MS);
   if (connection.state !== "idle" || connection.trouble) show();

@@ -15,7 +15,7 @@ export function uploader(done) {
     try {
       const path = `/api/files?filename=${encodeURIComponent(file.name.toWellFormed?.() ?? file.name)}`;
       const headers = { "Content-Type": "application/octet-stream" };
-      const answer = JSON.parse((await request(path, { method: "POST", headers, body: file })).text);
+      const answer = JSON.parse((await request(path, { method: "POST", headers, body: file, afterMs: Infinity })).text);
       done(answer.file_id);
       said.textContent = `Uploaded ${answer.filename || "the file"}, ${answer.size.toLocaleString("en")} bytes.`;
     } catch (error) {
