@@ -71,7 +71,7 @@ class WorkerBroker(RabbitmqBroker):
         try:
             declare(self._open_channel(), self.topology.declarations([queue_name]))
         except _AMQP_ERRORS as error:
-            del self.connection
+            self.rest()
             if getattr(error, "reply_code", None) == 406:
                 logger.critical(conflict_advice(str(error)))
             raise self.outage(error) from None
@@ -111,7 +111,10 @@ class WorkerBroker(RabbitmqBroker):
 
     def rest(self) -> None:
         """Close this thread's connection: unused, it answers no heartbeats. The next publish makes one."""
-        del self.connection
+        try:
+            del self.connection
+        except KeyError:  # its channel broke before dramatiq had noted it; that is forgotten now
+            del self.connection
 
     def dead_letter(self, message: dramatiq.Message[Any]) -> None:
         """Publish a copy to the dead-letter queue, confirmed; raises ConnectionClosed."""
@@ -139,7 +142,7 @@ class WorkerBroker(RabbitmqBroker):
                 self._open_channel().basic_publish(exchange, routing_key, body, properties, mandatory=True)
             except (*_AMQP_ERRORS, ConnectionClosed) as error:
                 # Idle publishers miss heartbeats and are cut; a fresh connection usually does.
-                del self.connection
+                self.rest()
                 if isinstance(error, pika.exceptions.UnroutableError) or is_missing(error):
                     self.queues_pending.add(queue_name)
                 # Under an alarm each attempt would wait as long again, and leave one more copy.

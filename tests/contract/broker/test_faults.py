@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 from dramatiq.errors import ConnectionClosed
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import StreamLostError
 
 from callboard.broker.publisher import Publisher
 from callboard.broker.rabbitmq import WorkerBroker
@@ -216,4 +218,25 @@ def test_a_connection_that_breaks_while_it_is_made_is_an_outage_like_others(
         with pytest.raises(ConnectionClosed, match=f"RabbitMQ at 127.0.0.1:{own_node.port}: "):
             broker.consume("default")
     broker.enqueue(message(0, "default"))
+    broker.close()
+
+
+def test_a_channel_that_breaks_while_it_is_made_is_made_again(
+    own_node: RabbitNode, topology: Topology, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = WorkerBroker(own_node.url, topology, [])
+    confirm = BlockingChannel.confirm_delivery
+    broken = []
+
+    def broken_once(self: BlockingChannel) -> None:
+        if not broken:
+            broken.append(self)
+            raise StreamLostError(
+                "Stream connection lost: ConnectionResetError(104, 'Connection reset by peer')"
+            )
+        confirm(self)
+
+    monkeypatch.setattr(BlockingChannel, "confirm_delivery", broken_once)
+    broker.enqueue(message(0, "default"))
+    assert len(broken) == 1
     broker.close()
