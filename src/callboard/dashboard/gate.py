@@ -162,7 +162,7 @@ def _checked(environ: Environ, change: Change) -> Environ:
     length = environ.get("CONTENT_LENGTH") or ""
     if not length.isdecimal() or int(length) > FORM_MOST:
         raise Refused(413, "Too large", f"A form of the dashboard has at most {FORM_MOST} bytes.")
-    body = environ["wsgi.input"].read(int(length))
+    body = _whole(environ, int(length))
     try:
         form = {name.decode(): value.decode() for name, value in parse_qsl(body)}
     except ValueError:
@@ -171,6 +171,17 @@ def _checked(environ: Environ, change: Change) -> Environ:
         raise Refused(422, "The form is not complete", f"It lacks: {', '.join(missing)}.")
     change.task_id = form["id"][:60]
     return {"wsgi.input": BytesIO(body)}
+
+
+def _whole(environ: Environ, length: int) -> bytes:
+    """Return the body; raises Refused when the client stopped or left before its end."""
+    try:
+        body: bytes = environ["wsgi.input"].read(length)
+    except OSError:
+        body = b""
+    if len(body) < length:
+        raise Refused(400, "The form did not arrive", "It broke off before its end; send it again.")
+    return body
 
 
 def _reading(environ: Mapping[str, Any]) -> Environ:

@@ -11,6 +11,7 @@ from callboard.local.ports import free_ports
 from tests.integration.dashboard import site as sites
 from tests.integration.dashboard.site import Site
 from tests.integration.worker.harness import Installation
+from tests.patience import PATIENCE_S
 
 UNKNOWN = "0199aaaa-bbbb-7ccc-8ddd-eeeeeeeeeeee"
 
@@ -225,4 +226,25 @@ def test_requests_that_never_end_do_not_keep_the_others_out(site: Site) -> None:
                 client = stack.enter_context(socket.create_connection(("127.0.0.1", site.port)))
                 client.sendall(part)
         assert site.get("/").status == 200
+    assert "Traceback" not in site.process.log()
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_form_that_breaks_off_changes_nothing_and_is_no_bug(
+    board: Installation, site: Site, waiting: str, *, leaves: bool
+) -> None:
+    form = f"__dd_csrf={site.token()}&queue=default.DQ&id={waiting}".encode()
+    head = (
+        f"POST /delete-message HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\nCookie: {site.cookie}\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form) + 1}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE_S) as client:
+        client.sendall(head.encode() + form)
+        if leaves:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        else:
+            client.shutdown(socket.SHUT_WR)
+            assert client.recv(65536).startswith(b"HTTP/1.1 400 ")
+    assert site.get("/").status == 200
+    assert untouched(board, waiting)
     assert "Traceback" not in site.process.log()
