@@ -2,6 +2,7 @@
 
 import logging
 import platform
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 #: Ports tried from CALLBOARD_WORKER_METRICS_PORT on: the workers of one machine take one each.
 PORTS: Final = 64
+#: Seconds a client of a worker's port may take to send its request: each has a thread.
+READ_S: Final = 5.0
 
 
 class BuildInfo:
@@ -73,6 +76,7 @@ class WorkerEndpoint:
             except OSError as error:
                 problem = error
                 continue
+            _bear_with_clients(self._server[0])
             logger.info("metrics at http://%s:%d/metrics", self._host, port)
             return
         raise SettingsError(
@@ -88,3 +92,15 @@ class WorkerEndpoint:
             server.server_close()
             thread.join(timeout=5)
             self._server = None
+
+
+def _bear_with_clients(server: WSGIServer) -> None:
+    """Let go of slow clients; do without Python's stack trace on standard error for each that left."""
+
+    def tell(request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), OSError):
+            logger.exception("a request for metrics failed")
+
+    handler: Any = server.RequestHandlerClass
+    server.RequestHandlerClass = type("Handler", (handler,), {"timeout": READ_S})
+    server.handle_error = tell  # type: ignore[method-assign]

@@ -59,3 +59,25 @@ def test_a_worker_that_cannot_listen_says_so_and_ends(board: Installation) -> No
         assert worker.process.wait(PATIENCE_S) == 2
     assert "CALLBOARD_WORKER_METRICS_PORT: cannot listen on 127.0.0.1" in worker.log()
     assert "Traceback" not in worker.log()
+
+
+def test_clients_that_leave_or_never_ask_are_borne(board: Installation) -> None:
+    (port,) = free_ports(1)
+    worker = board.worker(worker_metrics_port=str(port))
+    url = address(worker)
+    port = int(url.split(":")[2].split("/")[0])
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as silent:
+        silent.sendall(b"GET /met")
+        for part in (
+            b"G",
+            b"GET /metrics HTTP/1.1\r\n",
+            b"\xff\r\n\r\n",
+            b"GET /metrics HTTP/1.1\r\n\r\n",
+        ) * 25:
+            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as client:
+                client.sendall(part)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        assert scrape(url)("callboard_worker_up") == 1
+        assert silent.recv(100) == b"", "it is closed"
+    assert worker.stop() == 0
+    assert "Traceback" not in worker.log()
