@@ -164,9 +164,9 @@ def without_c(folder: Path) -> Any:
 
 
 def hasty(folder: Path) -> Any:
-    """`callboard run` that waits for half a second, instead of a minute, for the first request."""
+    """`callboard run` that waits for three seconds, instead of a minute, for the first request."""
     folder.mkdir(exist_ok=True)
-    changed = "from web import connection\nconnection.HEAD_S, connection.LOOK_S = 0.5, 0.1\n"
+    changed = "from web import connection\nconnection.HEAD_S, connection.LOOK_S = 3, 0.1\n"
     (folder / "sitecustomize.py").write_text(changed, encoding="utf-8")
     return _board("embedded", folder, "run", path=folder)
 

@@ -1,6 +1,7 @@
 """Connections that are used again, by clients that are fast and send much."""
 
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -33,13 +34,10 @@ def test_a_large_answer_comes_whole(board: Board) -> None:
 
 
 def test_an_ended_connection_leaves_nothing_in_memory(board: Board) -> None:
-    port = board.client.base_url.port
-    assert port is not None
-
     def connect(times: int) -> int:
         """Return the bytes of Callboard's processes after that many connections."""
         for _ in range(times):
-            (answer,) = talk(port, get(b"/healthz"))
+            (answer,) = talk(board.port, get(b"/healthz"))
             assert answer.status == 200
         return sum(process.memory_info().rss for each in board.processes for process in _family(each.pid))
 
@@ -47,19 +45,19 @@ def test_an_ended_connection_leaves_nothing_in_memory(board: Board) -> None:
     assert connect(3000) - before < 15_000_000  # each one kept 12 kB
 
 
-@pytest.mark.parametrize("part", [b"", b"G", b"GET / HTTP/1.1\r\nHost: localhost\r\n"])
-def test_a_connection_without_a_request_is_closed_in_the_end(tmp_path: Path, part: bytes) -> None:
-    with serving.hasty(tmp_path) as board:
-        port = board.client.base_url.port
-        with (
-            socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as silent,
-            httpx.stream("GET", f"{board.url}/api/events", timeout=PATIENCE_S) as stream,
-        ):
-            silent.sendall(part)
-            assert read_all(silent) == b""  # returns because it was closed
-            # One that has a request under way is not, however long ago it began.
-            task = board.submit("reverse_text", {"text": "abc"})["task_id"]
-            assert any(task in line for line in stream.iter_lines())
+def test_a_connection_without_a_request_is_closed_in_the_end(tmp_path: Path) -> None:
+    with serving.hasty(tmp_path) as board, ExitStack() as stack:
+        stream = stack.enter_context(httpx.stream("GET", f"{board.url}/api/events", timeout=PATIENCE_S))
+        silent = []
+        for part in (b"", b"G", b"GET / HTTP/1.1\r\nHost: localhost\r\n"):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", board.port), PATIENCE_S))
+            client.sendall(part)
+            silent.append(client)
+        for client in silent:
+            assert read_all(client) == b""  # returns because it was closed
+        # One that has a request under way is not, however long ago it began.
+        task = board.submit("reverse_text", {"text": "abc"})["task_id"]
+        assert any(task in line for line in stream.iter_lines())
         assert board.new_bugs() == []
 
 

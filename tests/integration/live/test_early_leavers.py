@@ -50,6 +50,7 @@ def test_who_leaves_before_the_record_is_read_is_not_counted_on(
         web.client.get("/healthz")  # and this after their ends were seen
     finally:
         os.kill(redis_server.pid, signal.SIGCONT)
+    wait_until(lambda: web.client.get("/readyz").status_code == 200, "Redis is known to be back")
     with web.events(task_id) as stream:  # asks Redis behind those that left
         stream.until(status="scheduled")
     wait_until(lambda: watching(web) == [0, 0], "the streams are counted off")

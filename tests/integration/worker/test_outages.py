@@ -202,7 +202,7 @@ def test_a_worker_can_be_stopped_while_rabbitmq_takes_no_messages(
         worker.wait_log("cannot defer task")
         assert worker.stop() == 0
     finally:
-        node.ctl("set_vm_memory_high_watermark", "0.6")
+        node.ctl("set_vm_memory_high_watermark", "absolute", "1GB")
     assert "Traceback" not in worker.log()
     for each in tasks:
         board.redis.hset(board.keys.task(each), "lease_ms", 0)
