@@ -19,7 +19,7 @@ from callboard.local.redis import RedisServer
 from callboard.store.clients import sync_client
 from tests.integration.api import problem, serving
 from tests.integration.api.serving import Board, body
-from tests.patience import wait_until
+from tests.patience import stand_still, wait_until
 
 LIMIT = 5
 REVERSE = ("reverse_text", {"text": "a"})
@@ -149,7 +149,7 @@ def test_a_dead_redis_refuses_and_is_found_again(web: Board, own_redis: RedisSer
 def test_a_frozen_redis_makes_nobody_wait_and_its_refused_tasks_do_not_run_later(
     web: Board, own_redis: RedisServer
 ) -> None:
-    os.kill(own_redis.pid, signal.SIGSTOP)
+    stand_still(own_redis.pid)
     try:
         # Every one of them would wait for 2 s: they would not end in this test's time.
         with ThreadPoolExecutor(8) as threads:
@@ -198,7 +198,7 @@ def test_a_dead_rabbitmq_refuses_and_is_used_again(web: Board, own_rabbitmq: Rab
 def test_a_frozen_rabbitmq_makes_few_wait_and_its_refused_tasks_do_not_run_later(
     web: Board, own_rabbitmq: RabbitNode
 ) -> None:
-    os.kill(own_rabbitmq.pid, signal.SIGSTOP)
+    stand_still(own_rabbitmq.pid)
     try:
         # Every one of them would wait for the confirm's time limit: they would not end in this test's time.
         with ThreadPoolExecutor(8) as threads:

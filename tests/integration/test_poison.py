@@ -14,7 +14,7 @@ from tests.chaos.client import Client, body, new_ref
 from tests.chaos.cluster import Cluster
 from tests.chaos.ledger import Asked, Step
 from tests.chaos.story import records_of
-from tests.patience import wait_until
+from tests.patience import stand_still, wait_until
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_what_killed_its_own_process_is_known_even_when_its_worker_cannot_say_so
     assert worker is not None
     cluster.do("hole", "worker-rabbitmq")
     if fate == "stopped":
-        os.kill(worker, signal.SIGSTOP)
+        stand_still(worker)
     key = keys_for("").task(task.task_id or "")
     wait_until(lambda: cluster.records().hget(key, "poison"), what="its record says what it did")
     os.kill(worker, signal.SIGTERM if fate == "drained" else signal.SIGKILL)

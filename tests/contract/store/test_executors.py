@@ -21,6 +21,7 @@ from callboard.store.scripts import Call
 from callboard.store.sync import SyncStore
 from callboard.tasks.states import State
 from tests.contract.store.bench import Bench, record
+from tests.patience import stand_still
 from tests.servers import running_redis
 
 KEYS = keys_for("t-executors")
@@ -208,7 +209,7 @@ async def test_a_frozen_redis_is_unavailable_after_the_timeout_and_not_a_hang(
 ) -> None:
     await store.run(calls.ping())
     blocking_store.run(calls.ping())
-    os.kill(own_redis.pid, signal.SIGSTOP)
+    stand_still(own_redis.pid)
     try:
         answers = await asyncio.gather(
             asyncio.to_thread(blocking_store.run, calls.ping()),

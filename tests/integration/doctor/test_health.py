@@ -15,7 +15,7 @@ from callboard.store import calls, workers
 from callboard.tasks.states import State
 from tests.integration.doctor.patient import Patient
 from tests.integration.doctor.test_servers import configured
-from tests.patience import PATIENCE_S, wait_until
+from tests.patience import PATIENCE_S, stand_still, wait_until
 
 
 class Watched:
@@ -138,7 +138,7 @@ def test_a_redis_that_is_down_or_hangs_is_told_at_once(watched: Watched, own_red
         if crash:
             own_redis.kill()
         else:
-            os.kill(own_redis.pid, signal.SIGSTOP)
+            stand_still(own_redis.pid)
         found = watched.problem("redis-unreachable")
         assert (found["severity"], watched.report()["status"]) == ("critical", "critical")
         assert "workers" in watched.report()["not_checked"]
@@ -174,7 +174,7 @@ def test_a_queue_that_waits_too_long_is_behind(watched: Watched) -> None:
     worker = watched.patient.processes["worker"]
     watched.client.post("/api/queues/default/pause")
     tasks = watched.submit(2)
-    os.kill(worker.pid, signal.SIGSTOP)
+    stand_still(worker.pid)
     watched.client.post("/api/queues/default/resume")
     watched.waits_since(tasks[0], 301)
     found = watched.problem("queue-behind:default")

@@ -11,6 +11,7 @@ import pytest
 from callboard.local.redis import RedisServer
 from tests.integration.live.conftest import Stack, Web
 from tests.integration.live.watch import connect, wait_until
+from tests.patience import stand_still
 
 
 def watching(web: Web) -> list[float]:
@@ -40,7 +41,7 @@ def test_who_leaves_before_the_record_is_read_is_not_counted_on(
     web = stack.second
     task_id = web.submit_type("reverse_text", {"text": "later"}, delay=3600)
     wait_until(lambda: watching(web) == [0, 0], "no stream of an earlier test is open")
-    os.kill(redis_server.pid, signal.SIGSTOP)
+    stand_still(redis_server.pid)
     try:
         clients = [ask(web, task_id) for _ in range(3)]
         web.client.get("/healthz")  # answered after the requests before it were begun

@@ -15,7 +15,7 @@ from callboard.local.redis import RedisServer
 from tests.integration.api import serving
 from tests.integration.api.serving import Board
 from tests.integration.metrics.scraping import Scrape, scrape
-from tests.patience import PATIENCE_S, wait_until
+from tests.patience import PATIENCE_S, stand_still, wait_until
 
 
 def test_without_servers_a_scrape_says_what_is_away(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_frozen_redis_takes_the_numbers_of_the_installation_away_until_it_is_b
             return scrape(f"{board.url}/metrics")("callboard_up", dependency="redis")
 
         board.submit("reverse_text", {"text": "a"}, delay=600)
-        os.kill(own_redis.pid, signal.SIGSTOP)
+        stand_still(own_redis.pid)
         try:
             wait_until(lambda: redis_is_up() == 0, what="it is seen")
             found = scrape(f"{board.url}/metrics")

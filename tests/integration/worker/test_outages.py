@@ -14,6 +14,7 @@ from callboard.local.rabbitmq import RabbitNode
 from callboard.local.redis import RedisServer
 from callboard.tasks.states import State
 from tests.integration.worker.harness import Installation, installation, soon
+from tests.patience import stand_still
 from tests.servers import require_servers, running_redis
 
 
@@ -108,7 +109,7 @@ def test_a_redis_that_hangs_is_waited_for(board: Installation, redis: RedisServe
     gate, ledger = board.path("gate"), board.path("ledger")
     task_id = board.submit("gated", {"ledger": ledger, "gate": gate})
     board.wait_ledger(ledger, "started")
-    os.kill(redis.pid, signal.SIGSTOP)
+    stand_still(redis.pid)
     try:
         board.open_gate(gate)
         worker.wait_log(f"task {task_id} yet")

@@ -11,6 +11,7 @@ from callboard.local.redis import RedisServer
 from callboard.store import queues
 from callboard.tasks.states import State
 from tests.integration.worker.harness import Installation, Worker, installation, soon
+from tests.patience import stand_still
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +165,7 @@ def test_a_frozen_worker_that_never_heard_of_the_pause_starts_nothing(board: Ins
     ledger = board.path("ledger")
     worker = board.worker(threads=2)
     board.wait(board.submit("noted", {"ledger": ledger}))
-    worker.process.send_signal(signal.SIGSTOP)
+    stand_still(worker.pid)
     pause(board, "default")
     made = [board.submit("noted", {"ledger": ledger}) for _ in range(4)]
     worker.process.send_signal(signal.SIGCONT)
