@@ -99,7 +99,7 @@ def _lost(
     cancels: list[Cancel],
 ) -> list[str]:  # fmt: skip
     """Accepted, and neither did it run to an end nor does its record say why."""
-    cancelled = {each.task_id for each in cancels}
+    cancelled = {each.task_id for each in cancels if each.answer != "unknown"}
     ended = {task_id for task_id, found in by_task.items() if any(each.ended for each in found)}
     return [
         f"{each.kind} {task_id}"

@@ -116,10 +116,13 @@ class Client:
         return len(self._accepted)
 
     def cancel(self, task_id: str) -> str:
-        """Ask to cancel a task and write down what was said."""
+        """Ask to cancel a task and write down what was said; no answer leaves open whether it was done."""
+        at = time.time()
         try:
             status, answer = self.call("POST", f"/api/tasks/{task_id}/cancel")
-        except NoAnswer:
+        except NoAnswer as error:
+            if error.sent:
+                self._ledger.write(Cancel(task_id=task_id, answer="unknown", at=at))
             return "unknown"
         said = "other"
         if status == 200 and answer["status"] == "cancelled":

@@ -37,7 +37,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True, tag="cancel"):
-    """`cancelled` (it waited: must never start again) · `asked` (it was running) · `other`."""
+    """`cancelled` (it waited: must never start again) · `asked` (it was running) · `other` · `unknown`."""
 
     task_id: str
     answer: str

@@ -178,6 +178,14 @@ def test_an_innocent_task_that_failed() -> None:
     only(verdict([asked(kind="innocent"), *run(1, 2)], failed), "wrong_ends")
 
 
+def test_a_cancel_without_an_answer_may_have_been_done_or_not() -> None:
+    unknown = Cancel(task_id="a", answer="unknown", at=0.5)
+    assert verdict([asked(), unknown], record(states=("queued", "cancelled"), token=None)).broken() == []
+    assert verdict([*SOUND, unknown], record()).broken() == []
+    only(verdict([asked()], record(states=("queued", "cancelled"), token=None)), "wrong_ends")
+    assert verdict([asked(), unknown]).lost == ["work a"]
+
+
 def test_a_cancelled_one_may_end_either_way() -> None:
     entries = [*SOUND, Cancel(task_id="a", answer="asked", at=1.5)]
     assert verdict(entries, record(states=("queued", "running", "cancelled"), token=None)).broken() == []
